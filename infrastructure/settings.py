@@ -1,0 +1,77 @@
+"""Every setting of Daybook, its default, and the environment variable that sets it.
+
+`Settings.from_environment()` reads `DAYBOOK_<FIELD IN CAPITALS>`; the command line's flags replace
+single fields. A value that cannot be read ends the program with a sentence, not a stack trace.
+"""
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+PREFIX = "DAYBOOK_"
+
+
+class SettingIsWrong(Exception):
+    """A setting's text cannot be read as what it must be."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings. Times are seconds unless the name says otherwise."""
+
+    database_url: str | None = None  # the role that runs Daybook; None: embedded PostgreSQL
+    owner_database_url: str | None = None  # the role that owns the schema; None: database_url
+    redis_url: str | None = None  # None: embedded Redis
+    data_dir: Path = Path(".daybook")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    clock: Literal["wall", "market"] = "wall"
+    calendar: str = "always"  # "always", or a name of exchange-calendars such as "XNYS"
+    market_source: Literal["simulated", "replay"] = "simulated"
+    market_path: tuple[str, ...] = ()  # files or folders to replay; empty: bokeh's daily bars
+    market_symbols: int = 20
+    market_seed: int = 7
+    market_interval: float = 1.0
+    market_speed: str = "1"  # market seconds per wall second, or "max"
+    collar: Decimal = Decimal("0.05")
+    stop_elected_by: Literal["last", "quote"] = "last"
+    fill_wait_ms: int = 250
+    position_wait: float = 2.0
+    login_hours: int = 24
+    snapshot_every: int = 1000
+    cache_aggregates: int = 200_000
+    queue_limit: int = 10_000
+    batch_limit: int = 512
+    log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
+    demo: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **flags: Any) -> "Settings":
+        """Read the environment, then let flags that are not None win. Raises SettingIsWrong."""
+        found = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for field in cls.__struct_fields__:
+            text = found.get(PREFIX + field.upper())
+            if text is not None and text != "":
+                values[field] = text.split(os.pathsep) if field == "market_path" else text
+        values.update({name: value for name, value in flags.items() if value is not None})
+        try:
+            return msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingIsWrong(f"a {PREFIX}… setting cannot be used: {error}") from error
+
+    def as_environment(self) -> dict[str, str]:
+        """The same settings as environment variables, to hand to a child process."""
+        variables = {}
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if value is not None and value != ():
+                variables[PREFIX + field.upper()] = (
+                    os.pathsep.join(value) if field == "market_path" else str(value)
+                )
+        return variables

@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
                 values[field] = text.split(os.pathsep) if field == "market_path" else text
         values.update({name: value for name, value in flags.items() if value is not None})
         try:
-            return msgspec.convert(values, cls, strict=False)
+            return msgspec.convert(values, cls, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
             raise SettingIsWrong(f"a {PREFIX}… setting cannot be used: {error}") from error
 
@@ -75,3 +75,9 @@ class Settings(Struct, frozen=True, kw_only=True):
                     os.pathsep.join(value) if field == "market_path" else str(value)
                 )
         return variables
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise TypeError(f"{value!r} is not a {kind.__name__}")

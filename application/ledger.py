@@ -1,0 +1,75 @@
+"""What a handler works with: the aggregates as they are now, the time, and a place to put decisions."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from domain.account import Account
+from domain.aggregate import Aggregate, Event
+from domain.errors import AccountMustExist, OrderMustExist
+from domain.order import Order
+from domain.position import Position, position_id
+
+A = TypeVar("A", bound=Aggregate)
+Load = Callable[[type[Any], UUID, UUID], Any]
+
+
+class Ledger:
+    """One decision's view of the log. Made for one command and dropped after it.
+
+    `load(kind, id, account_id)` answers the aggregate as of the end of the log, or a blank one of
+    version 0. `collar` is the share above the ask that a market buy may cost.
+    """
+
+    def __init__(self, load: Load, *, now: datetime, collar: Decimal) -> None:
+        self._load = load
+        self._touched: dict[UUID, Aggregate] = {}
+        self.now = now
+        self.collar = collar
+
+    def account(self, account_id: UUID) -> Account:
+        """The account. Raises AccountMustExist."""
+        account = self.blank_account(account_id)
+        if account.opened_at is None:
+            raise AccountMustExist(f"there is no account {account_id}")
+        return account
+
+    def blank_account(self, account_id: UUID) -> Account:
+        """The account, opened or not yet."""
+        return self._touch(Account, account_id, account_id)
+
+    def order(self, order_id: UUID, *, account_id: UUID) -> Order:
+        """An order of this account. Raises OrderMustExist, also when it is another account's."""
+        order = self._touch(Order, order_id, account_id)
+        if order.status is None or order.account_id != account_id:
+            raise OrderMustExist(f"there is no order {order_id}")
+        return order
+
+    def blank_order(self, order_id: UUID, *, account_id: UUID, is_new: bool) -> Order:
+        """An order that is about to be born; `is_new` says its id cannot be in use."""
+        if not is_new:
+            return self._touch(Order, order_id, account_id)
+        order = Order(id=order_id, account_id=account_id)
+        self._touched[order_id] = order
+        return order
+
+    def position(self, account_id: UUID, symbol: str) -> Position:
+        """The account's position in a symbol, flat when there never was one."""
+        position = self._touch(Position, position_id(account_id, symbol), account_id)
+        position.symbol = symbol
+        return position
+
+    def decided(self) -> list[Event]:
+        """The facts this decision recorded, aggregate by aggregate in the order they were first read."""
+        return [event for aggregate in self._touched.values() for event in aggregate.pending]
+
+    def touched(self) -> list[Aggregate]:
+        """Every aggregate this decision has read."""
+        return list(self._touched.values())
+
+    def _touch(self, kind: type[A], aggregate_id: UUID, account_id: UUID) -> A:
+        aggregate: A = self._load(kind, aggregate_id, account_id)
+        self._touched[aggregate_id] = aggregate
+        return aggregate

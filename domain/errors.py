@@ -1,0 +1,163 @@
+"""Every expected no, on one page.
+
+    Refusal                                     code, and a sentence
+    ├── InputIsWrong                            the request itself cannot be meant
+    │   ├── MoneyMustBeWholeCents
+    │   ├── PriceMustHaveAtMostFourPlaces
+    │   ├── QuantityMustHaveAtMostSixPlaces
+    │   ├── SymbolMustBeWellFormed
+    │   ├── OrderTermsMustFitItsType
+    │   ├── ReplacementMustChangeSomething
+    │   └── InstantMustBeWellFormed
+    ├── NotFound
+    │   ├── AccountMustExist
+    │   ├── OrderMustExist
+    │   └── MomentMustBeWithinTheAccountsLife
+    ├── Conflict                                the state of things does not allow it
+    │   ├── OrderMustBeOpen
+    │   ├── StopMustNotBeElected
+    │   ├── ClientOrderIdMustBeUnique
+    │   ├── IdempotencyKeyMustMatchItsRequest
+    │   ├── AccountMustBeEmpty
+    │   └── AccountMustNotBeClosed
+    └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
+        ├── AvailableCashMustCoverOrder
+        ├── AvailableCashMustCoverWithdrawal
+        ├── FreeSharesMustCoverOrder
+        ├── AccountMustBeOpenForTrading
+        ├── SymbolMustBeQuoted
+        ├── ExecutionMustNotExceedLeaves
+        ├── ExecutionMustRespectItsLimit
+        └── QuantityMustExceedFilled
+
+A refusal's `code` is its class name in snake case; it is part of the API and never changes.
+Anything else that is raised is a fault of ours, not an answer.
+"""
+
+import re
+
+
+class Refusal(Exception):
+    """An expected no. `code` says what must be; the text says what was instead."""
+
+    code = "refused"
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @property
+    def detail(self) -> str:
+        """The sentence for a person."""
+        return str(self)
+
+
+class InputIsWrong(Refusal):
+    """The request itself cannot be meant."""
+
+
+class NotFound(Refusal):
+    """What the request names is not there."""
+
+
+class Conflict(Refusal):
+    """What the request asks for does not fit the state of things."""
+
+
+class RuleBroken(Refusal):
+    """A rule of the trade says no."""
+
+
+class MoneyMustBeWholeCents(InputIsWrong):
+    """An amount of money is not a positive number of whole cents."""
+
+
+class PriceMustHaveAtMostFourPlaces(InputIsWrong):
+    """A price is not a positive number with at most four decimal places."""
+
+
+class QuantityMustHaveAtMostSixPlaces(InputIsWrong):
+    """A quantity is not a positive number with at most six decimal places."""
+
+
+class SymbolMustBeWellFormed(InputIsWrong):
+    """A symbol is not a ticker."""
+
+
+class OrderTermsMustFitItsType(InputIsWrong):
+    """A limit or stop price is missing, or given where the order type has none."""
+
+
+class ReplacementMustChangeSomething(InputIsWrong):
+    """A replacement asks for what the order already is."""
+
+
+class InstantMustBeWellFormed(InputIsWrong):
+    """A moment in time has no offset from UTC, or both a time and a log position were asked for."""
+
+
+class AccountMustExist(NotFound):
+    """No account has this id."""
+
+
+class OrderMustExist(NotFound):
+    """No order of this account has this id."""
+
+
+class MomentMustBeWithinTheAccountsLife(NotFound):
+    """The account did not exist at the moment asked about."""
+
+
+class OrderMustBeOpen(Conflict):
+    """The order has already ended."""
+
+
+class StopMustNotBeElected(Conflict):
+    """The stop has been elected already."""
+
+
+class ClientOrderIdMustBeUnique(Conflict):
+    """The customer has used this client order id before."""
+
+
+class IdempotencyKeyMustMatchItsRequest(Conflict):
+    """The idempotency key was used before with another request."""
+
+
+class AccountMustBeEmpty(Conflict):
+    """An account with cash, shares or open orders cannot be closed."""
+
+
+class AccountMustNotBeClosed(Conflict):
+    """The account is closed."""
+
+
+class AvailableCashMustCoverOrder(RuleBroken):
+    """The order could cost more than the cash that is free."""
+
+
+class AvailableCashMustCoverWithdrawal(RuleBroken):
+    """The withdrawal is more than the cash that is free."""
+
+
+class FreeSharesMustCoverOrder(RuleBroken):
+    """The order would sell more shares than are free: no short sales."""
+
+
+class AccountMustBeOpenForTrading(RuleBroken):
+    """The account is suspended or closed."""
+
+
+class SymbolMustBeQuoted(RuleBroken):
+    """A market or stop order to buy needs a current ask to know what to set aside."""
+
+
+class ExecutionMustNotExceedLeaves(RuleBroken):
+    """An execution reports more shares than the order has left."""
+
+
+class ExecutionMustRespectItsLimit(RuleBroken):
+    """An execution's price is worse than the order allows."""
+
+
+class QuantityMustExceedFilled(RuleBroken):
+    """A replacement's quantity is not more than what has been filled."""

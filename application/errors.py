@@ -1,0 +1,43 @@
+"""Refusals that say nothing about the request: the system cannot serve it now, so try again.
+
+Refusal
+└── Unavailable                             503, with Retry-After
+    ├── QueueMustHaveRoom                   more commands are waiting than the queue may hold
+    ├── LogMustBeWritable                   PostgreSQL does not answer; nothing was stored
+    ├── MarketClockMustRun                  no market time to stamp facts with
+    ├── QuotesMustBeKnown                   no quotes have arrived yet
+    └── ReadTableMustReachPosition          the read table is behind the position asked for
+"""
+
+from domain.errors import Refusal
+
+
+class Unavailable(Refusal):
+    """The system cannot serve this now. `retry_after` is in seconds."""
+
+    retry_after = 1
+
+
+class QueueMustHaveRoom(Unavailable):
+    """More commands are waiting than the queue may hold."""
+
+
+class LogMustBeWritable(Unavailable):
+    """The log cannot be written now. Nothing of the command was stored."""
+
+
+class MarketClockMustRun(Unavailable):
+    """Daybook runs on the market's clock, and the market has not said what time it is."""
+
+
+class QuotesMustBeKnown(Unavailable):
+    """No quotes have arrived yet."""
+
+
+class ReadTableMustReachPosition(Unavailable):
+    """A read asked for a log position its table has not reached in time."""
+
+    def __init__(self, *, wanted: int, reached: int) -> None:
+        super().__init__(f"the read table stands at log position {reached}, {wanted} was asked for")
+        self.wanted = wanted
+        self.reached = reached

@@ -1,0 +1,1 @@
+"""The log in PostgreSQL: how events are written, read and folded."""

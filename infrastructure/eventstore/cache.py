@@ -1,0 +1,55 @@
+"""Aggregates in memory, kept true by everything that is appended, by us or by others."""
+
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from infrastructure.eventstore.log import Recorded
+
+
+class AggregateCache:
+    """The least recently used give way beyond `limit` entries.
+
+    An entry is always the fold of the log up to the position its owner has seen. The owner drops an
+    entry as soon as that may no longer be so.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[UUID, Aggregate] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, aggregate_id: UUID) -> Aggregate | None:
+        """The entry, which is then the most recently used."""
+        entry = self._entries.pop(aggregate_id, None)
+        if entry is not None:
+            self._entries[aggregate_id] = entry
+        return entry
+
+    def __contains__(self, aggregate_id: UUID) -> bool:
+        return aggregate_id in self._entries
+
+    def put(self, aggregate: Aggregate) -> None:
+        """Keep an aggregate."""
+        self._entries[aggregate.id] = aggregate
+        if len(self._entries) > self._limit:
+            del self._entries[next(iter(self._entries))]
+
+    def drop(self, aggregate_id: UUID) -> None:
+        """Forget an aggregate; it is read again when next needed."""
+        self._entries.pop(aggregate_id, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+    def learn(self, row: Recorded) -> None:
+        """Take in what somebody else appended. A gap in the versions drops the entry."""
+        entry = self._entries.get(row.originator_id)
+        if entry is None or row.originator_version <= entry.version:
+            return
+        if row.originator_version == entry.version + 1:
+            entry.evolve(row.event())
+        else:
+            self.drop(row.originator_id)

@@ -1,0 +1,311 @@
+"""Decide under the log lock, many commands in one transaction.
+
+One thread drains the commands that arrived while the last transaction was being written and then, in
+one transaction: takes the log lock; reads what other processes appended; answers repeated
+idempotency keys from their stored answers; decides each command on the current state; appends all
+new events with their idempotency rows; commits; and only then answers everyone. So the decisions of
+a log are strictly serial, there is no conflict to retry, no gap for a reader to skip, and one fsync
+serves a whole batch.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import structlog
+from msgspec import Struct
+from psycopg.errors import UniqueViolation
+
+from application.answers import Answer
+from application.clock import Clock
+from application.errors import LogMustBeWritable, QueueMustHaveRoom, Unavailable
+from application.requests import Request
+from infrastructure.eventstore.batch import Batch
+from infrastructure.eventstore.cache import AggregateCache
+from infrastructure.eventstore.jobs import Job, deliver
+from infrastructure.eventstore.log import (
+    APPEND,
+    LOG_LOCK,
+    READ_AFTER,
+    TAKE_LOCK,
+    Recorded,
+    last_row,
+    read_after,
+    rows_of,
+)
+from infrastructure.postgres.connections import connect
+
+log = structlog.get_logger()
+
+_KEYS = (
+    "SELECT k.account_id, k.key, k.request_hash, k.answer FROM unnest(%s::uuid[], %s::text[]) AS want(account_id, key)"
+    " JOIN idempotency_keys k ON k.account_id = want.account_id AND k.key = want.key"
+)
+_KEEP_KEYS = (
+    "INSERT INTO idempotency_keys (account_id, key, request_hash, answer, recorded_at)"
+    " SELECT *, %s::timestamptz FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::bytea[])"
+)
+_IS_THERE = "SELECT 1 FROM stored_events WHERE notification_id = %s AND originator_id = %s AND state = %s"
+
+FOREIGN_LIMIT = 20_000
+"""More than this appended by others since the last look, and reading again is cheaper than following."""
+
+RETRY_S = 0.05
+
+Observer = Callable[[Sequence[Recorded]], None]
+
+
+class CommitterSettings(Struct, frozen=True, kw_only=True):
+    """Bounds of a committer. `patience` is how many seconds a batch waits for PostgreSQL to come back."""
+
+    batch_limit: int = 512
+    queue_limit: int = 10_000
+    cache_aggregates: int = 200_000
+    collar: Decimal = Decimal("0.05")
+    patience: float = 10.0
+
+
+class Committer:
+    """The one way into the log. `submit` and `submit_async` may be called from any thread.
+
+    `on_rows`, when given, sees every row of the log from `position` on, in order, ours and others',
+    each exactly once, before the commands of its batch are answered.
+    `on_commit` is told the rows of each batch of ours after its commit.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        settings: CommitterSettings | None = None,
+        on_commit: Observer | None = None,
+        on_rows: Observer | None = None,
+        position: int | None = None,
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._settings = settings or CommitterSettings()
+        self._on_commit = on_commit
+        self._on_rows = on_rows
+        self._cache = AggregateCache(self._settings.cache_aggregates)
+        self._queue: deque[Job] = deque()
+        self._arrived = threading.Event()
+        self._stopping = False
+        self._connection: psycopg.Connection[Any] | None = None
+        self._position = position
+        self._last_time: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    # What others call.
+
+    def start(self) -> "Committer":
+        """Begin to take commands."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Finish what has been taken, then end. Idempotent."""
+        self._stopping = True
+        self._arrived.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._settings.patience + 5)
+
+    def submit(self, request: Request) -> "Future[Answer]":
+        """Queue a command; the future has its answer or its Refusal. Raises QueueMustHaveRoom."""
+        future: Future[Answer] = Future()
+        self._enqueue(Job(request, future))
+        return future
+
+    def submit_async(self, request: Request) -> "asyncio.Future[Answer]":
+        """The same for the running event loop."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._enqueue(Job(request, future))
+        return future
+
+    @property
+    def waiting(self) -> int:
+        """Commands in the queue."""
+        return len(self._queue)
+
+    @property
+    def log_position(self) -> int:
+        """The last position this committer has seen."""
+        return self._position or 0
+
+    def look(self) -> None:
+        """Read what others appended, soon."""
+        self._arrived.set()
+
+    def _enqueue(self, job: Job) -> None:
+        if self._stopping or len(self._queue) >= self._settings.queue_limit:
+            raise QueueMustHaveRoom(f"{len(self._queue)} commands are waiting")
+        self._queue.append(job)
+        self._arrived.set()
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                self._work(self._take())
+            if self._on_rows is not None and not self._stopping:
+                self._follow()
+            if self._stopping and not self._queue:
+                break
+        if self._connection is not None:
+            self._connection.close()
+
+    def _take(self) -> list[Job]:
+        count = min(len(self._queue), self._settings.batch_limit)
+        return [self._queue.popleft() for _ in range(count)]
+
+    def _work(self, jobs: list[Job]) -> None:
+        """Carry a batch to an outcome, whatever PostgreSQL does meanwhile."""
+        deadline = time.monotonic() + self._settings.patience
+        batch: Batch | None = None
+        while True:
+            try:
+                connection = self._connected()
+                if batch is not None and self._was_committed(connection, batch):
+                    break
+                batch = self._batch(jobs)
+                self._commit(connection, batch)
+                break
+            except Unavailable as refusal:
+                return _fail(jobs, refusal)
+            except (psycopg.OperationalError, psycopg.InterfaceError, UniqueViolation) as error:
+                self._lose(error)
+                if time.monotonic() > deadline:
+                    return _fail(jobs, LogMustBeWritable("the log does not answer; try again"))
+                time.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001  a fault of ours must not end the only writer
+                self._lose(error)
+                return self._one_by_one(jobs, error)
+        self._after_commit(batch)
+        return deliver(jobs)
+
+    def _one_by_one(self, jobs: list[Job], error: Exception) -> None:
+        """One command that PostgreSQL will not take must not take its neighbours with it."""
+        log.error("batch failed", commands=len(jobs), error=repr(error))
+        if len(jobs) == 1:
+            return _fail(jobs, error)
+        for job in jobs:
+            self._work([job])
+        return None
+
+    def _batch(self, jobs: list[Job]) -> Batch:
+        for job in jobs:
+            job.again()
+        return Batch(jobs, cache=self._cache, collar=self._settings.collar)
+
+    def _commit(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
+        batch.prefetch(connection)
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(TAKE_LOCK, (LOG_LOCK,))
+            foreign = connection.execute(READ_AFTER, (self._position, FOREIGN_LIMIT), prepare=True)
+            keys = connection.execute(_KEYS, batch.keys(), prepare=True) if batch.has_keys else None
+        self._learn(connection, rows_of(foreign), batch)
+        if keys is not None:
+            batch.answer_repeated(keys.fetchall())
+        now = self._now()
+        batch.decide(connection, now=now, after=self._position or 0)
+        with connection.pipeline():
+            if batch.rows:
+                connection.execute(APPEND, batch.rows.columns(), prepare=True)
+            if batch.new_keys:
+                connection.execute(_KEEP_KEYS, (now, *batch.new_keys.columns()), prepare=True)
+            connection.execute("COMMIT")
+
+    def _now(self) -> datetime:
+        now = self._clock.now()
+        return now if self._last_time is None else max(now, self._last_time)
+
+    def _learn(
+        self, connection: psycopg.Connection[Any], rows: list[Recorded], batch: Batch | None = None
+    ) -> None:
+        """Bring cache and observers up to the end of the log, which cannot move while we hold the lock."""
+        while rows:
+            if batch is not None:
+                batch.heed(rows)
+            for row in rows:
+                self._cache.learn(row)
+            self._see(rows)
+            if len(rows) < FOREIGN_LIMIT:
+                break
+            if self._on_rows is None:
+                self._cache.clear()
+                if batch is not None:
+                    batch.forget_blanks()
+                self._position, self._last_time = last_row(connection)
+                break
+            rows = read_after(connection, self._position or 0, limit=FOREIGN_LIMIT)
+
+    def _see(self, rows: Sequence[Recorded]) -> None:
+        self._position = rows[-1].log_position
+        self._last_time = rows[-1].recorded_at
+        if self._on_rows is not None:
+            self._on_rows(rows)
+
+    def _after_commit(self, batch: Batch) -> None:
+        if batch.rows:
+            rows = list(batch.rows.rows())
+            self._see(rows)
+            if self._on_commit is not None:
+                self._on_commit(rows)
+
+    def _follow(self) -> None:
+        """Read what others appended. No lock is needed: commit order is position order."""
+        try:
+            connection = self._connected()
+            self._learn(connection, read_after(connection, self._position or 0, limit=FOREIGN_LIMIT))
+        except psycopg.Error as error:
+            self._lose(error)
+
+    # The connection.
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._url, application="daybook committer", idle_limit_ms=5_000)
+            self._cache.clear()
+            if self._last_time is None:
+                position, self._last_time = last_row(self._connection)
+                self._position = position if self._position is None else self._position
+        return self._connection
+
+    def _lose(self, error: Exception) -> None:
+        """Give up the connection and all that was folded: what became of the batch is not known."""
+        log.warning("the log's connection was lost", error=repr(error).strip())
+        self._cache.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _was_committed(self, connection: psycopg.Connection[Any], batch: Batch) -> bool:
+        """Whether a batch whose commit was not answered is in the log: its first event tells for all.
+
+        Waiting for the log lock first: the old transaction holds it until it has ended.
+        """
+        if not batch.rows:
+            return False
+        rows = batch.rows
+        with connection.transaction():
+            connection.execute(TAKE_LOCK, (LOG_LOCK,))
+            found = connection.execute(_IS_THERE, (rows.positions[0], rows.originator_ids[0], rows.states[0]))
+            return found.fetchone() is not None
+
+
+def _fail(jobs: Sequence[Job], error: Exception) -> None:
+    for job in jobs:
+        job.answer, job.error = None, error
+    deliver(jobs)

@@ -1,0 +1,46 @@
+"""The library's recorder, with our columns and our order."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder
+from psycopg import Connection
+
+from application.requests import Metadata, encode_metadata
+from infrastructure.eventstore.log import APPEND, LAST, LOG_LOCK, TAKE_LOCK, Appending
+from infrastructure.eventstore.mapper import decode_event
+
+
+class LogRecorder(PostgresApplicationRecorder):
+    """Appends under the log lock instead of a table lock, and writes account, time and metadata.
+
+    This is the library's way in, used by its own tools; commands go through the committer, which
+    appends with the same SQL, many commands at a time.
+    """
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Store events in one transaction; `metadata` (a Metadata) may say who did it."""
+        metadata: Metadata = kwargs.get("metadata") or _nobody()
+        with self.datastore.get_connection() as connection, connection.transaction():
+            return self._append(connection, stored_events, metadata)
+
+    def _append(
+        self, connection: Connection[Any], stored_events: Sequence[StoredEvent], metadata: Metadata
+    ) -> list[int]:
+        connection.execute(TAKE_LOCK, (LOG_LOCK,))
+        last = connection.execute(LAST).fetchone()
+        position = last["notification_id"] if last else 0
+        rows = Appending()
+        said = encode_metadata(metadata).decode()
+        for offset, stored in enumerate(stored_events, 1):
+            event = decode_event(stored.topic, stored.state)
+            rows.add(event, position=position + offset, topic=stored.topic, state=stored.state, metadata=said)
+        connection.execute(APPEND, rows.columns())
+        return rows.positions
+
+
+def _nobody() -> Metadata:
+    return Metadata(actor="library", role="system", request_id=UUID(int=0), wall=datetime.now(UTC))

@@ -1,0 +1,73 @@
+"""Connections to PostgreSQL, set up the one way we use them."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+CONNECT_TIMEOUT_S = 5
+
+
+class JsonText(Loader):
+    """A json column as its own bytes: most readers pass it on or never look."""
+
+    def load(self, data: Buffer) -> bytes:
+        """The bytes."""
+        return bytes(data)
+
+
+def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    """Let json stay text, and jsonb be read and written by msgspec."""
+    connection.adapters.register_loader("json", JsonText)
+    set_json_loads(msgspec.json.decode, connection)
+    set_json_dumps(msgspec.json.encode, connection)
+
+
+def connect(url: str, *, application: str, idle_limit_ms: int = 0) -> psycopg.Connection[Any]:
+    """One connection in autocommit. A transaction left idle for `idle_limit_ms` is ended by the
+    server, so that a stopped process cannot keep the log lock; 0 means never.
+    """
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        application_name=application,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options=f"-c idle_in_transaction_session_timeout={idle_limit_ms} -c timezone=UTC",
+    )
+    configure(connection)
+    return connection
+
+
+def pool(url: str, *, application: str, size: int = 4) -> ConnectionPool[psycopg.Connection[Any]]:
+    """A pool of such connections, not yet open."""
+    return ConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        check=ConnectionPool.check_connection,
+        kwargs={"autocommit": True, "application_name": application, "options": "-c timezone=UTC"},
+        configure=configure,
+    )
+
+
+def async_pool(
+    url: str, *, application: str, size: int = 8
+) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+    """The same for an event loop."""
+
+    async def configured(connection: psycopg.AsyncConnection[Any]) -> None:
+        configure(connection)
+
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        kwargs={"autocommit": True, "application_name": application, "options": "-c timezone=UTC"},
+        configure=configured,
+    )

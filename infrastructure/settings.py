@@ -37,6 +37,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     market_seed: int = 7
     market_interval: float = 1.0
     market_speed: str = "1"  # market seconds per wall second, or "max"
+    market_exit_at_end: bool = False  # whether the market role ends with its data, rather than idling
     collar: Decimal = Decimal("0.05")
     stop_elected_by: Literal["last", "quote"] = "last"
     fill_wait_ms: int = 250

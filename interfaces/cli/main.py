@@ -1,6 +1,131 @@
-"""The `daybook` command."""
+"""The `daybook` command: one command that runs everything, and one for each role alone."""
+
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable
+
+from cyclopts import App, CycloptsError
+
+from infrastructure.settings import Settings
+from interfaces.cli.flags import GeneralFlags, MarketFlags, settings_from
+
+# Roles and servers are imported inside the commands: `--help` needs none of them.
+
+app = App(
+    name="daybook",
+    help="A stock brokerage whose whole truth is one append-only log.",
+    version=lambda: importlib.metadata.version("daybook"),
+)
+
+_HERE = GeneralFlags()
+_REAL = MarketFlags()
+
+
+@app.command
+def up(*, demo: bool | None = None, general: GeneralFlags = _HERE, market: MarketFlags = _REAL) -> int:
+    """Run everything: the embedded servers that no URL replaces, and every role, until Ctrl-C.
+
+    Parameters
+    ----------
+    demo
+        Set up customers and orders to look at, once the API is ready.
+    """
+
+    def work() -> int:
+        from interfaces import supervisor
+
+        return supervisor.up(settings_from(general, market, demo=demo))
+
+    return _outcome(work)
+
+
+@app.command
+def api(*, general: GeneralFlags = _HERE) -> int:
+    """Serve the HTTP interfaces and the web page."""
+    return _role("api", lambda: settings_from(general))
+
+
+@app.command
+def projector(*, general: GeneralFlags = _HERE) -> int:
+    """Keep the read tables up to date with the log."""
+    return _role("projector", lambda: settings_from(general))
+
+
+@app.command
+def market(*, general: GeneralFlags = _HERE, market: MarketFlags = _REAL) -> int:
+    """Publish quotes: simulated, or replayed from real data at any speed."""
+    return _role("market", lambda: settings_from(general, market))
+
+
+@app.command
+def executor(*, general: GeneralFlags = _HERE) -> int:
+    """Fill orders from the quotes."""
+    return _role("executor", lambda: settings_from(general))
+
+
+@app.command
+def scheduler(*, general: GeneralFlags = _HERE) -> int:
+    """Do what is due at a time of the market's day."""
+    return _role("scheduler", lambda: settings_from(general))
+
+
+@app.command
+def migrate(*, general: GeneralFlags = _HERE) -> int:
+    """Bring the database's schema up to date."""
+
+    def work() -> None:
+        from infrastructure.postgres import migrate as migrations
+        from interfaces.roles.running import with_servers
+
+        settings = with_servers(settings_from(general))
+        migrations.migrate(settings.owner_database_url or settings.database_url or "")
+        print("The schema is up to date.")
+
+    return _outcome(work)
+
+
+@app.command
+def demo(*, general: GeneralFlags = _HERE) -> int:
+    """Live through a trading day against the Daybook that runs at --host and --port."""
+
+    def work() -> int:
+        from interfaces.demo import trading_day
+
+        settings = settings_from(general)
+        return trading_day.run(f"http://{settings.host}:{settings.port}")
+
+    return _outcome(work)
+
+
+for _name in ("users", "projections"):
+    if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
+        app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 
 def main() -> None:
-    """Run the command line."""
-    raise SystemExit(0)
+    """Run the command line. Exit codes: 0 done, 1 fault, 2 refused."""
+    try:
+        code = app(exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _role(name: str, settings: Callable[[], Settings]) -> int:
+    def work() -> int:
+        from interfaces.roles.running import run_role
+
+        return run_role(name, settings())
+
+    return _outcome(work)
+
+
+def _outcome(work: Callable[[], int | None]) -> int:
+    from interfaces.roles.running import outcome
+
+    return outcome(work)
+
+
+if __name__ == "__main__":
+    main()

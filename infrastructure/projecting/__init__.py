@@ -1,0 +1,1 @@
+"""How projections meet PostgreSQL: their tables, the runner, rebuilding, and reading."""

@@ -1,0 +1,116 @@
+"""A projection's table in PostgreSQL: made, read and written many rows at a time."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from psycopg import Connection
+
+from projections.projection import Key, Projection, Rows, Table, key_of
+
+LIVE = ""
+SHADOW = "_shadow"
+"""Suffix of a table that is being built beside the live one."""
+
+
+def column_list(table: Table) -> str:
+    """The columns, in the order of the row's fields."""
+    return ", ".join(column.name for column in table.columns)
+
+
+def create(connection: Connection[Any], projection: Projection, *, suffix: str = LIVE) -> None:
+    """Make the table and its indexes if they are not there."""
+    table, name = projection.table, projection.name + suffix
+    columns = ", ".join(
+        f"{column.name} {column.sql_type}{'' if column.is_nullable else ' NOT NULL'}"
+        for column in table.columns
+    )
+    key = ", ".join(table.key)
+    _run(connection, f"CREATE TABLE IF NOT EXISTS read.{name} ({columns}, PRIMARY KEY ({key}))")
+    for number, index in enumerate(table.indexes, 1):
+        _run(connection, f"CREATE INDEX IF NOT EXISTS {name}_{number} ON read.{name} {index}")
+
+
+def drop(connection: Connection[Any], projection: Projection, *, suffix: str) -> None:
+    """Remove the table if it is there."""
+    _run(connection, f"DROP TABLE IF EXISTS read.{projection.name}{suffix}")
+
+
+def load(
+    connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
+) -> Rows[Any]:
+    """The rows under these keys, ready to be folded into."""
+    if projection.only_adds or not keys:
+        return Rows()
+    table = projection.table
+    wanted = ", ".join(f"%s::{_type_of(table, name)}[]" for name in table.key)
+    joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
+    sql = (
+        f"SELECT {', '.join('t.' + column.name for column in table.columns)}"
+        f" FROM unnest({wanted}) AS want({', '.join(table.key)})"
+        f" JOIN read.{projection.name}{suffix} t ON {joined}"
+    )
+    found = connection.execute(sql.encode(), _by_column(keys), prepare=True).fetchall()
+    rows = (row_from(projection, values) for values in found)
+    return Rows({key_of(projection, row): row for row in rows})
+
+
+def store(
+    connection: Connection[Any], projection: Projection, rows: Rows[Any], *, suffix: str = LIVE
+) -> None:
+    """Write what the fold has changed, one statement for the changed rows and one for the removed."""
+    name = f"read.{projection.name}{suffix}"
+    changed = rows.changed()
+    if changed:
+        connection.execute(_upsert(projection, name).encode(), _columns(projection, changed), prepare=True)
+    removed = list(rows.removed())
+    if removed:
+        table = projection.table
+        wanted = ", ".join(f"%s::{_type_of(table, column)}[]" for column in table.key)
+        sql = f"DELETE FROM {name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
+        connection.execute(sql.encode(), _by_column(removed))
+
+
+def row_from(projection: Projection, values: Sequence[Any]) -> Any:
+    """A row struct from a row of the table."""
+    if not any(column.is_json for column in projection.table.columns):
+        return projection.row(*values)
+    return msgspec.convert(
+        dict(zip(projection.row.__struct_fields__, values, strict=True)), projection.row, strict=False
+    )
+
+
+def _upsert(projection: Projection, name: str) -> str:
+    table = projection.table
+    values = ", ".join(
+        "%s::text[]::jsonb[]" if column.is_json else f"%s::{column.sql_type}[]" for column in table.columns
+    )
+    sql = f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
+    changes = [column.name for column in table.columns if column.name not in table.key]
+    if projection.only_adds:
+        return sql
+    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in changes)
+    return f"{sql} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
+
+
+def _columns(projection: Projection, rows: Iterable[Struct]) -> list[list[Any]]:
+    columns: list[list[Any]] = [
+        list(values) for values in zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)
+    ]
+    for number, column in enumerate(projection.table.columns):
+        if column.is_json:
+            columns[number] = [msgspec.json.encode(value).decode() for value in columns[number]]
+    return columns
+
+
+def _by_column(keys: Sequence[Key]) -> list[list[Any]]:
+    return [list(values) for values in zip(*keys, strict=True)]
+
+
+def _type_of(table: Table, name: str) -> str:
+    return next(column.sql_type for column in table.columns if column.name == name)
+
+
+def _run(connection: Connection[Any], sql: str) -> None:
+    connection.execute(sql.encode())

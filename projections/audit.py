@@ -1,0 +1,92 @@
+"""Every event: who did it, when, from where, what, in words a person understands."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.aggregate import Event
+from domain.facts import TOPICS
+from projections.projection import Fact, Key, Projection, Rows, on
+from projections.questions import Question
+from projections.words import describe
+
+
+class AuditRow(Struct):
+    """One event. `origin_id` leads to where the request came from while the person is not forgotten."""
+
+    log_position: int
+    account_id: UUID
+    subject_id: UUID
+    topic: str
+    at: datetime
+    actor: str
+    role: str
+    origin_id: UUID | None
+    request_id: UUID | None
+    correlation_id: UUID | None
+    causation_id: str | None
+    idempotency_key: str | None
+    text: str
+
+
+class _Said(Struct):
+    """What the audit view reads of an event's metadata."""
+
+    actor: str = "unknown"
+    role: str = "unknown"
+    origin_id: UUID | None = None
+    request_id: UUID | None = None
+    correlation_id: UUID | None = None
+    causation_id: str | None = None
+    idempotency_key: str | None = None
+
+
+_said = msgspec.json.Decoder(_Said)
+
+
+class Audit(Projection):
+    """One row an event, all of them."""
+
+    name = "audit"
+    version = 1
+    row = AuditRow
+    key_columns = ("log_position",)
+    indexes = ("(account_id, log_position DESC)", "(actor, log_position DESC)")
+    only_adds = True
+
+    def key(self, event: Event, fact: Fact) -> Key:
+        """By place in the log."""
+        return (fact.log_position,)
+
+    @on(*TOPICS)
+    def anything(self, event: Event, rows: Rows[AuditRow]) -> None:
+        """Every kind of event is kept."""
+        fact, said = rows.fact, _said.decode(rows.fact.metadata)
+        row = AuditRow(
+            log_position=fact.log_position,
+            account_id=event.account_id,
+            subject_id=event.originator_id,
+            topic=fact.topic,
+            at=event.recorded_at,
+            actor=said.actor,
+            role=said.role,
+            origin_id=said.origin_id,
+            request_id=said.request_id,
+            correlation_id=said.correlation_id,
+            causation_id=said.causation_id,
+            idempotency_key=said.idempotency_key,
+            text=describe(event),
+        )
+        rows.add((fact.log_position,), row)
+
+
+AUDIT = Question(
+    "audit",
+    AuditRow,
+    "(%(account_id)s::uuid IS NULL OR account_id = %(account_id)s::uuid)"
+    " AND (%(actor)s::text IS NULL OR actor = %(actor)s::text)"
+    " AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
+)
+"""Newest first; `before` is the log_position of the last row of the page before, or 2^62."""

@@ -1,0 +1,181 @@
+"""Every order and where it stands."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.account import Account
+from domain.aggregate import Event
+from domain.order import Order
+from domain.position import Position
+from domain.terms import OrderTerms
+from domain.values import NO_SHARES, NOTHING, average
+from projections.projection import Fact, Key, Projection, Rows, on
+from projections.questions import Question
+
+
+class OrderRow(Struct):
+    """One order. `amount` is what was paid or received for `filled_quantity`, in dollars."""
+
+    order_id: UUID
+    account_id: UUID
+    client_order_id: str | None
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    status: str
+    reason: str | None
+    detail: str | None
+    venue: str | None
+    revision: int
+    filled_quantity: Decimal
+    leaves_quantity: Decimal
+    notional: Decimal
+    amount: Decimal
+    average_price: Decimal | None
+    placed_at: datetime
+    accepted_at: datetime | None
+    triggered_at: datetime | None
+    ended_at: datetime | None
+    updated_at: datetime
+    placed_position: int
+    log_position: int
+
+
+class Orders(Projection):
+    """One row an order, rejected ones too."""
+
+    name = "orders"
+    version = 1
+    row = OrderRow
+    key_columns = ("order_id",)
+    indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
+    ignores = (*Account.FACTS, *Position.FACTS)
+
+    def key(self, event: Event, fact: Fact) -> Key:
+        """By order."""
+        return (event.originator_id,)
+
+    @on(Order.Placed)
+    def placed(self, event: Order.Placed, rows: Rows[OrderRow]) -> None:
+        """An order begins."""
+        row = _born(event, event.terms, rows.fact)
+        rows.add((row.order_id,), row)
+
+    @on(Order.Rejected)
+    def rejected(self, event: Order.Rejected, rows: Rows[OrderRow]) -> None:
+        """An order begins and ends at once."""
+        row = _born(event, event.terms, rows.fact)
+        row.status, row.reason, row.detail = "rejected", event.reason, event.detail
+        row.ended_at, row.leaves_quantity = event.recorded_at, NO_SHARES
+        rows.add((row.order_id,), row)
+
+    @on(Order.Accepted)
+    def accepted(self, event: Order.Accepted, rows: Rows[OrderRow]) -> None:
+        """A venue works it."""
+        row = self._row(event, rows)
+        row.venue, row.accepted_at = event.venue, event.recorded_at
+
+    @on(Order.Triggered)
+    def triggered(self, event: Order.Triggered, rows: Rows[OrderRow]) -> None:
+        """Its stop was elected."""
+        self._row(event, rows).triggered_at = event.recorded_at
+
+    @on(Order.Executed)
+    def executed(self, event: Order.Executed, rows: Rows[OrderRow]) -> None:
+        """It traded."""
+        row = self._row(event, rows)
+        row.filled_quantity += event.quantity
+        row.leaves_quantity = event.leaves_quantity
+        row.notional += event.quantity * event.price
+        row.amount += event.amount
+        row.average_price = average(row.notional, row.filled_quantity)
+        row.status = "partially_filled" if event.leaves_quantity else "filled"
+        row.venue = row.venue or event.venue
+        if not event.leaves_quantity:
+            row.ended_at = event.recorded_at
+
+    @on(Order.Replaced)
+    def replaced(self, event: Order.Replaced, rows: Rows[OrderRow]) -> None:
+        """Its terms changed."""
+        row = self._row(event, rows)
+        row.quantity, row.limit_price = event.terms.quantity, event.terms.limit_price
+        row.stop_price, row.revision = event.terms.stop_price, event.revision
+        row.leaves_quantity = event.terms.quantity - row.filled_quantity
+
+    @on(Order.Cancelled)
+    def cancelled(self, event: Order.Cancelled, rows: Rows[OrderRow]) -> None:
+        """The rest was taken back."""
+        _end(self._row(event, rows), "cancelled", event.reason, event.recorded_at)
+
+    @on(Order.Expired)
+    def expired(self, event: Order.Expired, rows: Rows[OrderRow]) -> None:
+        """Its session closed."""
+        _end(self._row(event, rows), "expired", event.reason, event.recorded_at)
+
+    def _row(self, event: Event, rows: Rows[OrderRow]) -> OrderRow:
+        row = rows[(event.originator_id,)]
+        row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+        return row
+
+
+def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
+    return OrderRow(
+        order_id=event.originator_id,
+        account_id=event.account_id,
+        client_order_id=terms.client_order_id,
+        symbol=terms.symbol,
+        side=terms.side.value,
+        type=terms.type.value,
+        time_in_force=terms.time_in_force.value,
+        quantity=terms.quantity,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        status="accepted",
+        reason=None,
+        detail=None,
+        venue=None,
+        revision=0,
+        filled_quantity=NO_SHARES,
+        leaves_quantity=terms.quantity,
+        notional=NOTHING,
+        amount=NOTHING,
+        average_price=None,
+        placed_at=event.recorded_at,
+        accepted_at=None,
+        triggered_at=None,
+        ended_at=None,
+        updated_at=event.recorded_at,
+        placed_position=fact.log_position,
+        log_position=fact.log_position,
+    )
+
+
+def _end(row: OrderRow, status: str, reason: str, at: datetime) -> None:
+    row.status, row.reason, row.ended_at = status, reason, at
+    row.leaves_quantity = NO_SHARES
+
+
+ORDER = Question("orders", OrderRow, "order_id = %(order_id)s AND account_id = %(account_id)s")
+ORDERS_OF_ACCOUNT = Question(
+    "orders",
+    OrderRow,
+    "account_id = %(account_id)s"
+    " AND (%(status)s::text[] IS NULL OR status = ANY(%(status)s::text[]))"
+    " AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s::text)"
+    " AND placed_position < %(before)s ORDER BY placed_position DESC LIMIT %(limit)s",
+)
+"""Newest first; `before` is the placed_position of the last row of the page before, or 2^62."""
+
+DAY_ORDERS_PLACED_BEFORE = Question(
+    "orders",
+    OrderRow,
+    "status IN ('accepted', 'partially_filled') AND ended_at IS NULL AND time_in_force = 'day'"
+    " AND placed_at < %(moment)s ORDER BY placed_position LIMIT %(limit)s",
+)

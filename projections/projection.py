@@ -1,0 +1,186 @@
+"""What a projection is: facts in the log's order become rows of one table.
+
+    class Balances(Projection):
+        name, version, row = "balances", 1, Balance
+        def key(self, event): return (event.account_id,)
+
+        @on(Account.Deposited)
+        def deposited(self, event, rows): rows[event.account_id,].cash += event.amount
+
+        ignores = (Account.Suspended, ...)
+
+The runner loads the rows a batch touches, folds the batch in memory and writes the changed rows and the
+log position in one transaction. A projection never sends a command, asks the time or reads another table:
+its rows are a pure function of the log, so they can be thrown away and built again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from domain.aggregate import Event
+from domain.facts import TOPICS
+
+R = TypeVar("R", bound=Struct)
+Key = tuple[Any, ...]
+Handler = Callable[..., None]
+H = TypeVar("H", bound=Handler)
+
+_SQL_TYPES = {
+    "UUID": "uuid",
+    "str": "text",
+    "int": "bigint",
+    "bool": "boolean",
+    "Decimal": "numeric",
+    "datetime": "timestamptz",
+}
+
+
+class Fact(Struct, frozen=True):
+    """An event with its place in the log. `metadata` is the JSON text beside it."""
+
+    log_position: int
+    topic: str
+    event: Event
+    metadata: bytes
+
+
+class Rows(Generic[R]):
+    """The rows a batch works on, by key: those loaded, those added, those changed, those removed."""
+
+    def __init__(self, loaded: dict[Key, R] | None = None) -> None:
+        self._rows: dict[Key, R] = loaded or {}
+        self._touched: set[Key] = set()
+        self._removed: set[Key] = set()
+        self.fact: Fact  # the one being folded; set before each
+
+    def __getitem__(self, key: Key) -> R:
+        """A row that is there and about to be changed. Raises KeyError: a fact without its beginning."""
+        row = self._rows[key]
+        self._touched.add(key)
+        return row
+
+    def get(self, key: Key) -> R | None:
+        """A row that may be there; changing it counts as a change."""
+        return self[key] if key in self._rows else None
+
+    def add(self, key: Key, row: R) -> R:
+        """Put a new row; an old one under this key is replaced."""
+        self._rows[key] = row
+        self._touched.add(key)
+        self._removed.discard(key)
+        return row
+
+    def remove(self, key: Key) -> None:
+        """Take a row out of the table."""
+        if self._rows.pop(key, None) is not None:
+            self._touched.discard(key)
+            self._removed.add(key)
+
+    def changed(self) -> list[R]:
+        """Rows to write."""
+        return [self._rows[key] for key in self._touched]
+
+    def removed(self) -> Iterable[Key]:
+        """Keys to delete."""
+        return self._removed
+
+
+class Column(Struct, frozen=True):
+    """One column of a projection's table."""
+
+    name: str
+    sql_type: str
+    is_nullable: bool
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it holds a list or struct as jsonb."""
+        return self.sql_type == "jsonb"
+
+
+class Table(Struct, frozen=True):
+    """A projection's table, worked out from its row type. Its schema is `read`."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
+
+
+def on(*kinds: type[Event]) -> Callable[[H], H]:
+    """Mark a method as the handler of these events."""
+
+    def mark(handler: H) -> H:
+        handler.__dict__["handles"] = kinds
+        return handler
+
+    return mark
+
+
+class Projection:
+    """Base of all projections. Every event is handled or ignored by name, checked when the class is made."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    row: ClassVar[type[Struct]]
+    key_columns: ClassVar[tuple[str, ...]]
+    indexes: ClassVar[tuple[str, ...]] = ()
+    ignores: ClassVar[tuple[type[Event], ...]] = ()
+    only_adds: ClassVar[bool] = False  # rows are never changed, so none need be loaded
+    handlers: ClassVar[dict[type[Event], Handler]] = {}
+    table: ClassVar[Table]
+
+    def __init_subclass__(cls) -> None:
+        cls.handlers = dict(_handlers_of(cls))
+        unnamed = set(TOPICS) - set(cls.handlers) - set(cls.ignores)
+        twice = set(cls.handlers) & set(cls.ignores)
+        if unnamed or twice:
+            named = sorted(TOPICS[kind] for kind in unnamed | twice)
+            raise TypeError(f"{cls.__name__} must either handle or ignore {', '.join(named)}")
+        cls.table = Table(cls.name, tuple(_columns_of(cls.row)), cls.key_columns, cls.indexes)
+
+    def key(self, event: Any, fact: Fact) -> Key:
+        """The key of the row this event is about."""
+        raise NotImplementedError
+
+    def handles(self, event: Event) -> bool:
+        """Whether this event changes anything here."""
+        return type(event) in self.handlers
+
+    def apply(self, fact: Fact, rows: Rows[Any]) -> None:
+        """Fold one fact into the rows."""
+        handler = self.handlers.get(type(fact.event))
+        if handler is not None:
+            rows.fact = fact
+            handler(self, fact.event, rows)
+
+
+def key_of(projection: Projection, row: Struct) -> Key:
+    """The key of a row."""
+    return tuple(getattr(row, name) for name in projection.key_columns)
+
+
+def _handlers_of(cls: type[Projection]) -> Iterator[tuple[type[Event], Handler]]:
+    for handler in vars(cls).values():
+        for kind in getattr(handler, "handles", ()) if callable(handler) else ():
+            yield kind, handler
+
+
+def _columns_of(row: type[Struct]) -> Iterator[Column]:
+    for field in msgspec.structs.fields(row):
+        kinds = [kind for kind in get_args(field.type) if kind is not type(None)]
+        optional = len(kinds) != len(get_args(field.type))
+        kind = kinds[0] if optional else field.type
+        yield Column(field.name, _sql_type(kind), optional)
+
+
+def _sql_type(kind: Any) -> str:
+    if get_origin(kind) is not None or (isinstance(kind, type) and issubclass(kind, Struct)):
+        return "jsonb"
+    for base in kind.__mro__:
+        if base.__name__ in _SQL_TYPES and base.__name__ != "object":
+            return _SQL_TYPES[base.__name__]
+    raise TypeError(f"no column type for {kind}")

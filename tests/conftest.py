@@ -1,0 +1,103 @@
+"""Real servers for the tests: PostgreSQL and Redis, started once a session; a fresh database for each test."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from msgspec import Struct
+
+from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
+from infrastructure.settings import Settings
+
+_TEMPLATE = "daybook_template"
+_numbers = count(1)
+
+
+class Servers(Struct, frozen=True, kw_only=True):
+    """The embedded servers of the session."""
+
+    postgres: EmbeddedPostgres
+    redis: EmbeddedRedis
+
+
+class Database(Struct, frozen=True, kw_only=True):
+    """One migrated database, thrown away after its test."""
+
+    app_url: str
+    owner_url: str
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    folder = Path(tempfile.mkdtemp(prefix="daybook-"))
+    folder.chmod(0o711)  # so that PostgreSQL's own user gets in when the tests run as root
+    found = Servers(postgres=EmbeddedPostgres(folder), redis=EmbeddedRedis(folder))
+    try:
+        found.postgres.start()
+        found.redis.start()
+        yield found
+    finally:
+        found.redis.stop()
+        found.postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> str:
+    """The session's Redis, emptied."""
+    with redis.Redis.from_url(servers.redis.url) as client:
+        client.flushall()
+    return servers.redis.url
+
+
+@pytest.fixture(scope="session")
+def database_template(servers: Servers) -> str:
+    """The name of a migrated database to copy."""
+    from infrastructure.postgres.migrate import migrate
+
+    _as_superuser(servers, f"CREATE DATABASE {_TEMPLATE} OWNER daybook_owner")
+    migrate(servers.postgres.url(user="daybook_owner", database=_TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database(servers: Servers, database_template: str) -> Iterator[Database]:
+    """A fresh, migrated database of this test's own."""
+    name = f"daybook_test_{next(_numbers)}"
+    _as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {database_template} OWNER daybook_owner")
+    yield Database(
+        app_url=servers.postgres.url(user="daybook_app", database=name),
+        owner_url=servers.postgres.url(user="daybook_owner", database=name),
+    )
+    _as_superuser(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database: Database, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of a Daybook on this test's database, with a free port."""
+    return Settings(
+        database_url=database.app_url,
+        owner_database_url=database.owner_url,
+        redis_url=redis_url,
+        data_dir=tmp_path,
+        port=free_port(),
+    )
+
+
+def free_port() -> int:
+    """A TCP port on the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _as_superuser(servers: Servers, statement: str) -> None:
+    url = servers.postgres.url(user="postgres", database="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())

@@ -1,0 +1,99 @@
+"""What is stored is for ever: names and fields are pinned here, and a change must be meant."""
+
+import msgspec
+import pytest
+
+from domain.account import Account
+from domain.aggregate import Event
+from domain.facts import AGGREGATE_OF, KINDS, TOPICS
+from domain.order import Order
+from domain.position import Lot, Position, Relief
+from domain.terms import OrderTerms
+
+EVERY_FACT = "originator_id originator_version account_id recorded_at"
+
+STORED = {
+    "Account.Opened": "owner_id currency",
+    "Account.Deposited": "transfer_id amount",
+    "Account.Withdrawn": "transfer_id amount",
+    "Account.FundsHeld": "order_id amount",
+    "Account.FundsReleased": "order_id amount",
+    "Account.PurchaseDebited": "order_id execution_id symbol quantity price amount released",
+    "Account.SaleCredited": "order_id execution_id symbol quantity price amount",
+    "Account.Suspended": "reason",
+    "Account.Reinstated": "reason",
+    "Account.Closed": "",
+    "Order.Placed": "terms price_cap",
+    "Order.Rejected": "terms reason detail",
+    "Order.Accepted": "venue",
+    "Order.Triggered": "quote elected_by price",
+    "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote",
+    "Order.Replaced": "terms price_cap revision",
+    "Order.Cancelled": "reason leaves_quantity",
+    "Order.Expired": "reason leaves_quantity",
+    "Position.SharesReserved": "symbol order_id quantity",
+    "Position.SharesReleased": "symbol order_id quantity",
+    "Position.LotOpened": "symbol order_id execution_id lot",
+    "Position.LotsRelieved": "symbol order_id execution_id quantity proceeds cost profit relieved method",
+}
+
+WITHIN = {
+    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
+    Lot: "lot_id quantity cost acquired_at",
+    Relief: "lot_id quantity cost acquired_at",
+}
+
+A_PLACED_ORDER = (
+    b'{"originator_id":"00000000-0000-0000-0000-000000000003","originator_version":1,'
+    b'"account_id":"00000000-0000-0000-0000-000000000002","recorded_at":"2026-01-05T15:30:00Z",'
+    b'"terms":{"symbol":"AAPL","side":"buy","type":"limit","quantity":"10.000000","time_in_force":"day",'
+    b'"limit_price":"100.0000","stop_price":null,"client_order_id":null},"price_cap":"100.0000"}'
+)
+
+
+def test_the_stored_names_are_these_and_no_others():
+    found = set(KINDS)
+
+    assert found == set(STORED)
+    assert list(TOPICS.values()) == list(STORED)
+
+
+@pytest.mark.parametrize("topic", STORED)
+def test_the_fields_of_a_stored_fact_are_these_and_no_others(topic):
+    kind = KINDS[topic]
+
+    fields = " ".join(kind.__struct_fields__)
+
+    assert set(fields.split()) == {*EVERY_FACT.split(), *STORED[topic].split()}
+    assert [f for f in fields.split() if f not in EVERY_FACT.split()] == STORED[topic].split()
+
+
+@pytest.mark.parametrize("kind", WITHIN)
+def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
+    assert " ".join(kind.__struct_fields__) == WITHIN[kind]
+
+
+def test_every_fact_of_an_aggregate_is_listed_with_it():
+    for aggregate in (Account, Order, Position):
+        written = {k for k in vars(aggregate).values() if isinstance(k, type) and issubclass(k, Event)}
+
+        assert written == set(aggregate.FACTS)
+        assert {kind for kind, owner in AGGREGATE_OF.items() if owner is aggregate} == written
+
+
+def test_what_was_stored_once_is_read_and_written_with_the_same_bytes():
+    event = msgspec.json.decode(A_PLACED_ORDER, type=KINDS["Order.Placed"])
+
+    again = msgspec.json.encode(event)
+
+    assert again == A_PLACED_ORDER
+
+
+@pytest.mark.parametrize("rubbish", [b'"recorded_at":"yesterday"', b'"recorded_at":1'])
+def test_rubbish_in_the_store_is_refused_on_reading(rubbish):
+    damaged = A_PLACED_ORDER.replace(b'"recorded_at":"2026-01-05T15:30:00Z"', rubbish)
+
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(damaged, type=KINDS["Order.Placed"])
+
+    assert "recorded_at" in str(caught.value)

@@ -37,7 +37,6 @@ from infrastructure.eventstore.log import (
     TAKE_LOCK,
     Recorded,
     last_row,
-    read_after,
     rows_of,
 )
 from infrastructure.postgres.connections import connect
@@ -75,9 +74,7 @@ class CommitterSettings(Struct, frozen=True, kw_only=True):
 class Committer:
     """The one way into the log. `submit` and `submit_async` may be called from any thread.
 
-    `on_rows`, when given, sees every row of the log from `position` on, in order, ours and others',
-    each exactly once, before the commands of its batch are answered.
-    `on_commit` is told the rows of each batch of ours after its commit.
+    `on_commit` is told the rows of each batch after its commit, before its commands are answered.
     """
 
     def __init__(
@@ -87,20 +84,17 @@ class Committer:
         clock: Clock,
         settings: CommitterSettings | None = None,
         on_commit: Observer | None = None,
-        on_rows: Observer | None = None,
-        position: int | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._settings = settings or CommitterSettings()
         self._on_commit = on_commit
-        self._on_rows = on_rows
         self._cache = AggregateCache(self._settings.cache_aggregates)
         self._queue: deque[Job] = deque()
         self._arrived = threading.Event()
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
-        self._position = position
+        self._position = 0
         self._last_time: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -138,11 +132,7 @@ class Committer:
     @property
     def log_position(self) -> int:
         """The last position this committer has seen."""
-        return self._position or 0
-
-    def look(self) -> None:
-        """Read what others appended, soon."""
-        self._arrived.set()
+        return self._position
 
     def _enqueue(self, job: Job) -> None:
         if self._stopping or len(self._queue) >= self._settings.queue_limit:
@@ -158,8 +148,6 @@ class Committer:
             self._arrived.clear()
             while self._queue:
                 self._work(self._take())
-            if self._on_rows is not None and not self._stopping:
-                self._follow()
             if self._stopping and not self._queue:
                 break
         if self._connection is not None:
@@ -219,7 +207,7 @@ class Committer:
         if keys is not None:
             batch.answer_repeated(keys.fetchall())
         now = self._now()
-        batch.decide(connection, now=now, after=self._position or 0)
+        batch.decide(connection, now=now, after=self._position)
         with connection.pipeline():
             if batch.rows:
                 connection.execute(APPEND, batch.rows.columns(), prepare=True)
@@ -231,31 +219,22 @@ class Committer:
         now = self._clock.now()
         return now if self._last_time is None else max(now, self._last_time)
 
-    def _learn(
-        self, connection: psycopg.Connection[Any], rows: list[Recorded], batch: Batch | None = None
-    ) -> None:
-        """Bring cache and observers up to the end of the log, which cannot move while we hold the lock."""
-        while rows:
-            if batch is not None:
-                batch.heed(rows)
-            for row in rows:
-                self._cache.learn(row)
+    def _learn(self, connection: psycopg.Connection[Any], rows: list[Recorded], batch: Batch) -> None:
+        """Bring the cache up to the end of the log, which cannot move while we hold its lock."""
+        if len(rows) >= FOREIGN_LIMIT:
+            self._cache.clear()
+            batch.forget_blanks()
+            self._position, self._last_time = last_row(connection)
+            return
+        for row in rows:
+            self._cache.learn(row)
+        if rows:
+            batch.heed(rows)
             self._see(rows)
-            if len(rows) < FOREIGN_LIMIT:
-                break
-            if self._on_rows is None:
-                self._cache.clear()
-                if batch is not None:
-                    batch.forget_blanks()
-                self._position, self._last_time = last_row(connection)
-                break
-            rows = read_after(connection, self._position or 0, limit=FOREIGN_LIMIT)
 
     def _see(self, rows: Sequence[Recorded]) -> None:
         self._position = rows[-1].log_position
         self._last_time = rows[-1].recorded_at
-        if self._on_rows is not None:
-            self._on_rows(rows)
 
     def _after_commit(self, batch: Batch) -> None:
         if batch.rows:
@@ -264,23 +243,13 @@ class Committer:
             if self._on_commit is not None:
                 self._on_commit(rows)
 
-    def _follow(self) -> None:
-        """Read what others appended. No lock is needed: commit order is position order."""
-        try:
-            connection = self._connected()
-            self._learn(connection, read_after(connection, self._position or 0, limit=FOREIGN_LIMIT))
-        except psycopg.Error as error:
-            self._lose(error)
-
     # The connection.
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._url, application="daybook committer", idle_limit_ms=5_000)
             self._cache.clear()
-            if self._last_time is None:
-                position, self._last_time = last_row(self._connection)
-                self._position = position if self._position is None else self._position
+            self._position, self._last_time = last_row(self._connection)
         return self._connection
 
     def _lose(self, error: Exception) -> None:

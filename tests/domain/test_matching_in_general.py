@@ -17,7 +17,7 @@ from tests.domain.examples import ACCOUNT, NOW
 from tests.domain.test_matching import said
 
 YESTERDAY = NOW - timedelta(days=1)
-SYMBOLS = ["AAPL", "MSFT"]
+SYMBOLS = ["AAPL", "AAPL", "AAPL", "MSFT"]
 
 
 class NaiveBook:
@@ -89,13 +89,14 @@ class NaiveBook:
         return (1, -o.limit_price if o.side == "buy" else o.limit_price, o.rank)
 
 
-prices = st.integers(96, 104).map(Decimal)
+prices = st.integers(97, 103).map(Decimal)
+prices_mostly = st.sampled_from([None, *range(97, 104)]).map(lambda n: n and Decimal(n))
 sizes = st.integers(1, 24).map(lambda n: Decimal(n) / 4)
 
 
 @st.composite
 def orders(draw, number):
-    kind, side = draw(st.sampled_from(OrderType)), draw(st.sampled_from(Side))
+    kind, side = draw(st.sampled_from([OrderType.MARKET, *OrderType])), draw(st.sampled_from(Side))
     limit = draw(prices) if kind.has_limit else None
     return WorkingOrder(
         order_id=UUID(
@@ -105,7 +106,7 @@ def orders(draw, number):
         symbol=draw(st.sampled_from(SYMBOLS)),
         side=side,
         type=kind,
-        time_in_force=draw(st.sampled_from(TimeInForce)),
+        time_in_force=draw(st.sampled_from([*TimeInForce, TimeInForce.GTC, TimeInForce.GTC])),
         leaves=draw(sizes),
         limit_price=limit,
         stop_price=draw(prices) if kind.has_stop else None,
@@ -119,14 +120,14 @@ def orders(draw, number):
 
 @st.composite
 def quotes(draw, number):
-    bid, ask = draw(st.none() | prices), draw(st.none() | prices)
+    bid, ask = draw(prices_mostly), draw(prices_mostly)
     return Quote(
         symbol=draw(st.sampled_from(SYMBOLS)),
         bid=bid,
         ask=ask,
         bid_size=draw(st.integers(0, 12)) if bid else 0,
         ask_size=draw(st.integers(0, 12)) if ask else 0,
-        last=draw(st.none() | prices),
+        last=draw(prices_mostly),
         volume=0,
         at=NOW,
         sequence=number + 1,
@@ -148,7 +149,7 @@ class Both:
         self.naive.orders[order.order_id] = msgspec.structs.replace(order)
 
     def place(self, number):
-        order, session = self.draw(orders(number)), self.session()
+        order, session = self.draw(orders(number * 10)), self.session()
         self.placed.append(order.order_id)
         self.put(order)
         quote = self.current.get(order.symbol)
@@ -156,6 +157,13 @@ class Both:
             return self.book.on_new_order(order.order_id, None, session), []
         expected = self.naive.scan(quote, session, only=order.order_id)
         return self.book.on_new_order(order.order_id, quote, session), expected
+
+    def load(self, number):
+        for position in range(6):
+            order = self.draw(orders(number * 10 + position))
+            self.placed.append(order.order_id)
+            self.put(order)
+        return [], []
 
     def quote(self, number):
         quote, session = self.draw(quotes(number)), self.session()
@@ -190,12 +198,12 @@ class Both:
         return [], []
 
 
-steps = ["quote"] * 4 + ["place"] * 5 + ["again", "remove", "change"]
+steps = ["quote"] * 5 + ["place"] * 3 + ["load"] * 3 + ["again", "remove", "change"]
 
 
 @settings(max_examples=250, deadline=None)
 @given(
-    st.lists(st.sampled_from(steps), min_size=5, max_size=40), st.data(), st.sampled_from(["last", "quote"])
+    st.lists(st.sampled_from(steps), min_size=5, max_size=25), st.data(), st.sampled_from(["last", "quote"])
 )
 def test_the_sorted_book_decides_what_a_scan_of_all_orders_decides(steps, data, elected_by):
     both, filled = Both(elected_by, data.draw), Counter()

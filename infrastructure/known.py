@@ -1,0 +1,38 @@
+"""A bounded memory of what was looked up, each thing believed for some seconds."""
+
+import time
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Known(Generic[K, V]):
+    """At most `limit` values, each for `seconds`. `removals` counts removals, so that a look-up that was
+    under way meanwhile can tell that its answer may be out of date.
+    """
+
+    def __init__(self, *, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._values: dict[K, tuple[float, V]] = {}
+        self.removals = 0
+
+    def get(self, key: K) -> V | None:
+        """The value, or None when it is not known or was looked up too long ago."""
+        found = self._values.get(key)
+        if found is None or found[0] < time.monotonic():
+            return None
+        return found[1]
+
+    def put(self, key: K, value: V) -> None:
+        """Remember a value; the one that was put first makes room."""
+        self._values.pop(key, None)
+        if len(self._values) >= self._limit:
+            del self._values[next(iter(self._values))]
+        self._values[key] = (time.monotonic() + self._seconds, value)
+
+    def remove(self, key: K) -> None:
+        """Forget a value."""
+        self.removals += 1
+        self._values.pop(key, None)

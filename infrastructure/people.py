@@ -1,0 +1,271 @@
+"""People: who may log in, the logins that are open, and where requests come from.
+
+The only part of Daybook that handles personal data. Everything else names people by id.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+from uuid import UUID, uuid4
+
+import psycopg
+from msgspec import Struct
+from psycopg.errors import UniqueViolation
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from application.errors import Unavailable
+from domain.errors import Conflict, InputIsWrong, Refusal
+from infrastructure.known import Known
+from infrastructure.passwords import Passwords
+
+Role = Literal["customer", "compliance", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+LOGIN_KNOWN_S = 5.0
+"""How long a login is believed without asking PostgreSQL; another process's log-out takes that long here."""
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
+
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+_USER = "user_id, account_id, email, full_name, role, created_at"
+
+
+class NotLoggedIn(Refusal):
+    """Nobody is known to be asking."""
+
+
+class CredentialsMustBeRight(NotLoggedIn):
+    """No user has this e-mail address and password."""
+
+
+class EmailMustNotBeTaken(Conflict):
+    """Another user has this e-mail address."""
+
+
+class EmailMustBeWellFormed(InputIsWrong):
+    """The text is not an e-mail address."""
+
+
+class PasswordMustBeLongEnough(InputIsWrong):
+    """A password has 10 to 256 characters."""
+
+
+class FullNameMustBeWellFormed(InputIsWrong):
+    """A full name has 1 to 200 characters, all of them printable."""
+
+
+class PeopleMustBeKnown(Unavailable):
+    """The database of users and logins does not answer."""
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """Somebody who may log in. `account_id` is None for staff."""
+
+    user_id: UUID
+    account_id: UUID | None
+    email: str
+    full_name: str
+    role: str
+    created_at: datetime
+
+
+class Login(Struct, frozen=True, kw_only=True):
+    """Who is asking."""
+
+    user_id: UUID
+    account_id: UUID | None
+    role: str
+    expires_at: datetime
+
+
+class People:
+    """Users, logins and origins, in the database behind an open pool. Raises PeopleMustBeKnown without it."""
+
+    def __init__(
+        self, pool: "AsyncConnectionPool[psycopg.AsyncConnection[Any]]", login_hours: int = 24
+    ) -> None:
+        self._pool = pool
+        self._valid_for = timedelta(hours=login_hours)
+        self._passwords = Passwords()
+        self._logins: Known[bytes, Login] = Known(limit=100_000, seconds=LOGIN_KNOWN_S)
+        self._origins: Known[tuple[UUID, str, str], UUID] = Known(limit=50_000, seconds=3600)
+
+    async def register(self, email: str, password: str, full_name: str, role: Role = "customer") -> User:
+        """Add a user; a customer gets the id of an account, which is still to be opened.
+
+        Raises EmailMustNotBeTaken and the refusals about each part's form.
+        """
+        user = User(
+            user_id=uuid4(),
+            account_id=uuid4() if role == "customer" else None,
+            email=_checked_email(email),
+            full_name=_checked_name(full_name),
+            role=role,
+            created_at=datetime.now(UTC),
+        )
+        password_hash = await self._passwords.hash(_checked_password(password))
+        async with self._connection() as connection:
+            try:
+                await connection.execute(
+                    f"INSERT INTO users ({_USER}, password_hash) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                    (*_values(user), password_hash),
+                )
+            except UniqueViolation:
+                raise EmailMustNotBeTaken("another user has this e-mail address") from None
+        return user
+
+    async def log_in(self, email: str, password: str) -> tuple[str, datetime, User]:
+        """Open a login: its token, the end of its life, and the user. Raises CredentialsMustBeRight."""
+        user, password_hash = await self._find(email)
+        # A longer one is nobody's: it is only cut so that refusing it takes no longer than any other.
+        of_user = password_hash if len(password) <= LONGEST_PASSWORD else None
+        right = await self._passwords.verify(of_user, password[:LONGEST_PASSWORD])
+        if user is None or not right:
+            raise CredentialsMustBeRight("no user has this e-mail address and password")
+        token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+        expires_at = now + self._valid_for
+        async with self._connection() as connection:
+            await connection.execute(
+                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES (%s, %s, %s, %s)",
+                (_hashed(token), user.user_id, now, expires_at),
+            )
+        return token, expires_at, user
+
+    def known(self, token: str) -> Login | None:
+        """The login of a token that was seen within the last seconds, at no cost."""
+        login = self._logins.get(_hashed(token))
+        return login if login is not None and login.expires_at > datetime.now(UTC) else None
+
+    async def authenticate(self, token: str) -> Login | None:
+        """The login of a token, or None when there is none, it has expired or it was logged out."""
+        login = self.known(token)
+        if login is not None:
+            return login
+        token_hash, state = _hashed(token), self._logins.removals
+        async with self._connection() as connection:
+            found = await connection.execute(
+                "SELECT u.user_id, u.account_id, u.role, s.expires_at FROM sessions s"
+                " JOIN users u USING (user_id) WHERE s.token_hash = %s AND s.expires_at > %s",
+                (token_hash, datetime.now(UTC)),
+            )
+            row = await found.fetchone()
+        if row is None:
+            return None
+        login = Login(user_id=row[0], account_id=row[1], role=row[2], expires_at=row[3])
+        if state == self._logins.removals:  # else it may have been logged out while we asked
+            self._logins.put(token_hash, login)
+        return login
+
+    async def log_out(self, token: str) -> None:
+        """End a login, at once in this process. One that is not there is no error."""
+        token_hash = _hashed(token)
+        async with self._connection() as connection:
+            await connection.execute("DELETE FROM sessions WHERE token_hash = %s", (token_hash,))
+        self._logins.remove(token_hash)
+
+    async def users(self) -> list[User]:
+        """Everybody, oldest first."""
+        async with self._connection() as connection:
+            found = await connection.execute(f"SELECT {_USER} FROM users ORDER BY created_at, user_id")
+            return [_user(row) for row in await found.fetchall()]
+
+    async def purge_expired_sessions(self) -> int:
+        """Delete logins whose time is over; returns how many."""
+        async with self._connection() as connection:
+            deleted = await connection.execute(
+                "DELETE FROM sessions WHERE expires_at <= %s", (datetime.now(UTC),)
+            )
+            return deleted.rowcount
+
+    async def origin(self, user_id: UUID, address: str, agent: str) -> UUID:
+        """The id of where a user's request came from, so that events can carry it instead of the address."""
+        key = (user_id, address, agent)
+        origin_id = self._origins.get(key)
+        if origin_id is None:
+            origin_id = await self._store_origin(*key)
+            self._origins.put(key, origin_id)
+        return origin_id
+
+    def close(self) -> None:
+        """Let the threads go. The pool belongs to whoever opened it."""
+        self._passwords.close()
+
+    async def _find(self, email: str) -> tuple[User | None, str | None]:
+        try:
+            address = _checked_email(email)
+        except EmailMustBeWellFormed:
+            return None, None
+        async with self._connection() as connection:
+            found = await connection.execute(
+                f"SELECT {_USER}, password_hash FROM users WHERE lower(email) = lower(%s)", (address,)
+            )
+            row = await found.fetchone()
+        return (None, None) if row is None else (_user(row), row[-1])
+
+    async def _store_origin(self, user_id: UUID, address: str, agent: str) -> UUID:
+        async with self._connection() as connection:
+            # The update changes nothing: it makes RETURNING answer the row that is there already.
+            stored = await connection.execute(
+                "INSERT INTO origins (origin_id, user_id, address, agent, first_seen)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (user_id, address, agent)"
+                " DO UPDATE SET address = excluded.address RETURNING origin_id",
+                (uuid4(), user_id, address, agent, datetime.now(UTC)),
+            )
+            row = await stored.fetchone()
+        assert row is not None, "an upsert returns its row"  # noqa: S101
+        origin_id: UUID = row[0]
+        return origin_id
+
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[psycopg.AsyncConnection[Any]]":
+        try:
+            async with self._pool.connection(timeout=5) as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise PeopleMustBeKnown("the database of users does not answer; try again") from error
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _values(user: User) -> tuple[Any, ...]:
+    return (user.user_id, user.account_id, user.email, user.full_name, user.role, user.created_at)
+
+
+def _user(row: Any) -> User:
+    user_id, account_id, email, full_name, role, created_at = row[:6]
+    return User(
+        user_id=user_id,
+        account_id=account_id,
+        email=email,
+        full_name=full_name,
+        role=role,
+        created_at=created_at,
+    )
+
+
+def _checked_email(email: str) -> str:
+    address = email.strip()
+    if len(address) > 254 or not address.isprintable() or _EMAIL.fullmatch(address) is None:
+        raise EmailMustBeWellFormed("an e-mail address looks like name@example.com")
+    return address
+
+
+def _checked_password(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise PasswordMustBeLongEnough(
+            f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, not {len(password)}"
+        )
+    return password
+
+
+def _checked_name(full_name: str) -> str:
+    name = full_name.strip()
+    if not 1 <= len(name) <= 200 or not name.isprintable():
+        raise FullNameMustBeWellFormed("a full name has 1 to 200 printable characters")
+    return name

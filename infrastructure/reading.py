@@ -1,0 +1,234 @@
+"""Reading for an event loop: read tables at a wanted log position, orders as the log has them, the past."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from application.answers import OrderAnswer
+from application.brokerage import fold
+from application.errors import ReadTableMustReachPosition
+from application.history import AccountAsOf, account_as_of
+from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
+from infrastructure.eventstore.log import last_row, read_account
+from infrastructure.eventstore.mapper import decode_event
+from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
+from infrastructure.redis.wakeups import decode_appended, decode_projected
+from projections.catalogue import BY_NAME
+from projections.questions import Question
+
+T = TypeVar("T", bound=Struct)
+AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+LOOK_AGAIN_S = 0.1
+"""A wake-up may be lost, so whoever waits also looks for himself so often."""
+
+
+class News:
+    """What the wake-up channels say: how far the log and each projection have come.
+
+    Whoever waits for more gets an asyncio event that is set at the next message.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self.log_position = 0
+        self.positions: dict[str, int] = {}
+        self._projected = asyncio.Event()
+        self._orders: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+
+    async def follow(self) -> None:
+        """Listen until cancelled."""
+        subscription = AsyncSubscription(self._redis_url, [LOG_APPENDED, PROJECTED])
+        async for channel, payload in subscription:
+            if channel == PROJECTED:
+                self.reached(decode_projected(payload))
+            else:
+                self._appended(payload)
+
+    def reached(self, positions: dict[str, int]) -> None:
+        """Note how far projections have come, and wake who waits for it."""
+        for name, position in positions.items():
+            self.positions[name] = max(position, self.positions.get(name, 0))
+        self._projected.set()
+        self._projected = asyncio.Event()
+
+    async def projected(self, timeout: float) -> None:  # noqa: ASYNC109, RUF100  a wait that may end early
+        """Wait for projections to move, or for the time to be over."""
+        await _wait(self._projected, timeout)
+
+    async def order_changed(self, order_id: UUID, timeout: float) -> None:  # noqa: ASYNC109, RUF100
+        """Wait for an order to change, or for the time to be over."""
+        changed = asyncio.Event()
+        self._orders[order_id].add(changed)
+        try:
+            await _wait(changed, timeout)
+        finally:
+            self._orders[order_id].discard(changed)
+            if not self._orders[order_id]:
+                del self._orders[order_id]
+
+    def _appended(self, payload: bytes) -> None:
+        said = decode_appended(payload)
+        self.log_position = max(self.log_position, said.log_position)
+        changed = self._orders if said.orders is None else [i for i in said.orders if i in self._orders]
+        for order_id in list(changed):
+            for event in self._orders[order_id]:
+                event.set()
+
+
+class Read(Struct, Generic[T], frozen=True):
+    """Rows of a read table. It stood at least at `log_position`; `lag` is how many events it was behind."""
+
+    rows: list[T]
+    log_position: int
+    lag: int
+
+    @property
+    def row(self) -> T | None:
+        """The first row, if any."""
+        return self.rows[0] if self.rows else None
+
+
+class Reads:
+    """Puts questions to read tables. `log_end` says how far the log is known to reach."""
+
+    def __init__(self, pool: AsyncPool, news: News, *, patience: float, log_end: Callable[[], int]) -> None:
+        self._pool = pool
+        self._news = news
+        self._patience = patience
+        self._log_end = log_end
+        self._statements: dict[int, tuple[Question[Any], bytes]] = {}
+
+    async def many(
+        self, question: Question[T], *, min_position: int | None = None, **parameters: Any
+    ) -> Read[T]:
+        """All rows of the answer, at `min_position` of the log or later.
+
+        Raises ReadTableMustReachPosition when the table does not get there in time.
+        """
+        reached = await self._reach(question.projection, min_position)
+        projection = BY_NAME[question.projection]
+        async with self._pool.connection() as connection:
+            found = await connection.execute(self._statement(question), parameters, prepare=True)
+            rows = [row_from(projection, values) for values in await found.fetchall()]
+        return Read(rows, reached, max(0, self._end() - reached))
+
+    one = many
+
+    async def _reach(self, name: str, wanted: int | None) -> int:
+        """Wait for a projection to come to a position. Returns where it is, as far as is known."""
+        reached = self._news.positions.get(name)
+        deadline = time.monotonic() + self._patience
+        while reached is None or (wanted is not None and reached < wanted):
+            reached = await self._look(name)
+            if wanted is None or reached >= wanted:
+                break
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise ReadTableMustReachPosition(wanted=wanted, reached=reached)
+            await self._news.projected(min(remaining, LOOK_AGAIN_S))
+            reached = self._news.positions.get(name, 0)
+        return reached
+
+    async def _look(self, name: str) -> int:
+        async with self._pool.connection() as connection:
+            found = await connection.execute("SELECT position FROM projections WHERE name = %s", (name,))
+            row = await found.fetchone()
+        self._news.reached({name: row[0] if row else 0})
+        return row[0] if row else 0
+
+    def _end(self) -> int:
+        return max(self._log_end(), self._news.log_position)
+
+    def _statement(self, question: Question[Any]) -> bytes:
+        known = self._statements.get(id(question))
+        if known is None:
+            columns = column_list(BY_NAME[question.projection].table)
+            known = self._statements[id(question)] = (question, question.sql(columns).encode())
+        return known[1]
+
+
+class OrdersNow:
+    """Single orders, as the end of the log has them."""
+
+    def __init__(self, pool: AsyncPool, news: News) -> None:
+        self._pool = pool
+        self._news = news
+
+    async def now(self, order_id: UUID, account_id: UUID) -> OrderAnswer:
+        """The order now. Raises OrderMustExist."""
+        async with self._pool.connection() as connection:
+            found = await connection.execute(
+                "SELECT topic, state, notification_id FROM stored_events"
+                " WHERE originator_id = %s ORDER BY originator_version",
+                (order_id,),
+                prepare=True,
+            )
+            rows = await found.fetchall()
+        order = fold(None, (decode_event(topic, state) for topic, state, _ in rows))
+        if order is None or order.account_id != account_id:
+            raise OrderMustExist(f"there is no order {order_id}")
+        answer = OrderAnswer.of(order)
+        answer.log_position = rows[-1][2]
+        return answer
+
+    async def settled(self, order_id: UUID, account_id: UUID, *, timeout: float) -> OrderAnswer:  # noqa: ASYNC109, RUF100
+        """The order once it has ended, or as it is when `timeout` seconds are over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = await self.now(order_id, account_id)
+            remaining = deadline - time.monotonic()
+            if answer.ended_at is not None or remaining <= 0:
+                return answer
+            await self._news.order_changed(order_id, min(remaining, LOOK_AGAIN_S))
+
+
+class History:
+    """Accounts as they stood."""
+
+    def __init__(self, pool: "ConnectionPool[psycopg.Connection[Any]]", now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._now = now
+
+    async def as_of(self, account_id: UUID, *, log_position: int | None, at: datetime | None) -> AccountAsOf:
+        """The account at a log position or a moment, inclusive.
+
+        Raises AccountMustExist, MomentMustBeWithinTheAccountsLife, or InstantMustBeWellFormed for a
+        moment that has not passed: what will be recorded then is not known yet.
+        """
+        return await asyncio.to_thread(self.as_of_now, account_id, log_position, at)
+
+    def as_of_now(self, account_id: UUID, log_position: int | None, at: datetime | None) -> AccountAsOf:
+        """The same, in the calling thread."""
+        with self._pool.connection() as connection:
+            self._require_past(connection, log_position, at)
+            rows = read_account(connection, account_id, up_to=log_position, at=at)
+            if not rows and not read_account(connection, account_id, up_to=None, at=None):
+                raise AccountMustExist(f"there is no account {account_id}")
+        return account_as_of(account_id, ((row.log_position, row.event()) for row in rows))
+
+    def _require_past(
+        self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
+    ) -> None:
+        if at is not None and at > self._now():
+            raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
+        end = last_row(connection)[0]
+        if log_position is not None and log_position > end:
+            raise InstantMustBeWellFormed(f"the log ends at {end}")
+
+
+async def _wait(event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109, RUF100
+    try:
+        async with asyncio.timeout(timeout):
+            await event.wait()
+    except TimeoutError:
+        return

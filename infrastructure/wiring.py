@@ -1,0 +1,265 @@
+"""Puts the parts together for each role. Interfaces take what they need from here and know no driver."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.answers import Answer
+from application.requests import Request
+from domain.book import Book
+from domain.quotes import Session
+from infrastructure.clocks import StampingClock
+from infrastructure.eventstore.committer import Committer, CommitterSettings
+from infrastructure.eventstore.snapshots import Snapshotter
+from infrastructure.executing import Executor
+from infrastructure.health import HealthCheck
+from infrastructure.market.calendars import calendar_named
+from infrastructure.people import People
+from infrastructure.postgres.connections import async_pool, pool
+from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
+from infrastructure.projecting.runner import Projector
+from infrastructure.reading import History, News, OrdersNow, Reads
+from infrastructure.redis.channels import LOG_APPENDED, Subscription
+from infrastructure.redis.quotes import QuoteBoard
+from infrastructure.redis.wakeups import Announcer
+from infrastructure.scheduling import Jobs, SessionEnds
+from infrastructure.settings import SettingIsWrong, Settings
+from projections.catalogue import PROJECTIONS
+
+
+def urls_of(settings: Settings) -> tuple[str, str]:
+    """The database's and Redis's URLs. Raises SettingIsWrong when one is not set."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise SettingIsWrong("DAYBOOK_DATABASE_URL and DAYBOOK_REDIS_URL must be set, or `daybook up` run")
+    return settings.database_url, settings.redis_url
+
+
+def committer_settings(settings: Settings) -> CommitterSettings:
+    """The committer's part of the settings."""
+    return CommitterSettings(
+        batch_limit=settings.batch_limit,
+        queue_limit=settings.queue_limit,
+        cache_aggregates=settings.cache_aggregates,
+        collar=settings.collar,
+    )
+
+
+class Commands:
+    """The way in for an event loop."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+
+    async def execute(self, request: Request) -> Answer:
+        """The command's answer once it is durable. Raises its Refusal, or an Unavailable."""
+        return await self._committer.submit_async(request)
+
+    @property
+    def waiting(self) -> int:
+        """Commands in the queue."""
+        return self._committer.waiting
+
+    @property
+    def log_position(self) -> int:
+        """The last position the committer has seen."""
+        return self._committer.log_position
+
+
+class Projections:
+    """The projection desk for an event loop."""
+
+    def __init__(self, desk: ProjectionDesk) -> None:
+        self._desk = desk
+
+    async def status(self) -> list[ProjectionStatus]:
+        """Where each stands."""
+        return await asyncio.to_thread(self._desk.status)
+
+    def start_rebuild(self, names: list[str]) -> UUID:
+        """Begin a rebuild; none named means all. Raises ProjectionMustExist."""
+        return self._desk.start_rebuild(names)
+
+    def job(self, job_id: UUID) -> RebuildJob | None:
+        """A rebuild that was begun here."""
+        return self._desk.job(job_id)
+
+
+class ApiParts(Struct, frozen=True, kw_only=True):
+    """Everything the HTTP interface works with."""
+
+    settings: Settings
+    clock: StampingClock
+    commands: Commands
+    reads: Reads
+    orders: OrdersNow
+    people: People
+    quotes: QuoteBoard
+    history: History
+    projections: Projections
+    health: HealthCheck
+
+    def session(self) -> Session | None:
+        """Where the market stands in its calendar."""
+        return self.clock.session
+
+
+@asynccontextmanager
+async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
+    """Open everything the HTTP interface needs, and close it again."""
+    database_url, redis_url = urls_of(settings)
+    announcer = Announcer(redis_url)
+    clock = StampingClock(settings, redis_url)
+    committer = Committer(
+        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+    ).start()
+    news, quotes = News(redis_url), QuoteBoard(redis_url)
+    async_connections = async_pool(database_url, application="daybook api")
+    connections = pool(database_url, application="daybook api history", size=2)
+    commands = Commands(committer)
+    health = HealthCheck(
+        async_connections,
+        redis_url,
+        quotes=quotes,
+        waiting=lambda: commands.waiting,
+        session=lambda: clock.session,
+    )
+    followers: list[asyncio.Task[None]] = []
+    try:
+        await async_connections.open()
+        await asyncio.to_thread(connections.open)
+        followers += [asyncio.create_task(news.follow()), asyncio.create_task(quotes.follow())]
+        yield ApiParts(
+            settings=settings,
+            clock=clock,
+            commands=commands,
+            reads=Reads(
+                async_connections,
+                news,
+                patience=settings.position_wait,
+                log_end=lambda: commands.log_position,
+            ),
+            orders=OrdersNow(async_connections, news),
+            people=People(async_connections, login_hours=settings.login_hours),
+            quotes=quotes,
+            history=History(connections, clock.now),
+            projections=Projections(ProjectionDesk(database_url)),
+            health=health,
+        )
+    finally:
+        for follower in followers:
+            follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await follower
+        await asyncio.to_thread(committer.stop)
+        await health.close()
+        await async_connections.close()
+        await asyncio.to_thread(connections.close)
+        announcer.close()
+        clock.close()
+
+
+class RunningProjector:
+    """A projector with the wake-ups it listens to and sends."""
+
+    def __init__(self, settings: Settings) -> None:
+        database_url, self._redis_url = urls_of(settings)
+        self._wake = threading.Event()
+        self._announcer = Announcer(self._redis_url)
+        self._projector = Projector(
+            database_url, PROJECTIONS, wake=self._wake, on_progress=self._announcer.projected
+        )
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def run(self, stop: threading.Event) -> None:
+        """Project until `stop` is set."""
+        listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
+        listener.start()
+        self._projector.run(stop)
+        listener.join(timeout=2)
+        self._announcer.close()
+
+    def start(self) -> "RunningProjector":
+        """Run in a thread of its own."""
+        thread = threading.Thread(target=self.run, args=(self._stop,), name="projector", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+        return self
+
+    def stop(self) -> None:
+        """End it and wait."""
+        self._stop.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _listen(self, stop: threading.Event) -> None:
+        subscription = Subscription(self._redis_url, [LOG_APPENDED])
+        while not stop.is_set():
+            if subscription.get(timeout=0.2) is not None:
+                self._wake.set()
+        subscription.close()
+
+
+def projector(settings: Settings) -> RunningProjector:
+    """The projector role's part."""
+    return RunningProjector(settings)
+
+
+class RunningExecutor:
+    """The executor with its committer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database_url, self._redis_url = urls_of(settings)
+        self._settings = settings
+
+    def run(self, stop: threading.Event) -> None:
+        """Execute until `stop` is set. Raises when it must be started anew."""
+        announcer = Announcer(self._redis_url)
+        clock = StampingClock(self._settings, self._redis_url)
+        committer = Committer(
+            self._database_url,
+            clock=clock,
+            settings=committer_settings(self._settings),
+            on_commit=announcer.appended,
+        ).start()
+        try:
+            Executor(
+                database_url=self._database_url,
+                redis_url=self._redis_url,
+                committer=committer,
+                book=Book(self._settings.stop_elected_by),
+            ).run(stop)
+        finally:
+            committer.stop()
+            announcer.close()
+            clock.close()
+
+
+def executor(settings: Settings) -> RunningExecutor:
+    """The executor role's part."""
+    return RunningExecutor(settings)
+
+
+def run_scheduler(settings: Settings, stop: threading.Event) -> None:
+    """Do what is due until `stop` is set."""
+    database_url, redis_url = urls_of(settings)
+    announcer = Announcer(redis_url)
+    clock = StampingClock(settings, redis_url)
+    committer = Committer(
+        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+    ).start()
+    ends = SessionEnds(
+        database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
+    )
+    snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
+    try:
+        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+    finally:
+        committer.stop()
+        announcer.close()
+        clock.close()

@@ -1,0 +1,163 @@
+"""A request as the routes see it: who asks, what they sent, and the two things to do about it, command or read."""
+
+import hashlib
+import re
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Request as LitestarRequest
+from msgspec import Struct
+
+from application.answers import Answer
+from application.commands import Command
+from application.requests import Metadata, Request
+from infrastructure.people import Login
+from infrastructure.reading import Read
+from infrastructure.wiring import ApiParts
+from interfaces.http.refusals import LoginMustBeValid, RequestMustBeWellFormed
+from interfaces.http.visit import Visit, visit_of
+from projections.questions import Question
+
+T = TypeVar("T", bound=Struct)
+
+_POINTER = re.compile(r"(.*) - at `\$(.*)`$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[([^\]]+)\]")
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Call(LitestarRequest[Login, Any, Any]):
+    """One request of the API."""
+
+    @property
+    def visit(self) -> Visit:
+        """Its ids and headers."""
+        return visit_of(self.scope)
+
+    @property
+    def parts(self) -> ApiParts:
+        """What this process works with."""
+        return self.visit.desk.parts
+
+    @property
+    def token(self) -> str:
+        """The bearer token. Raises LoginMustBeValid."""
+        scheme, _, token = (self.visit.text(b"authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise LoginMustBeValid("a header `Authorization: Bearer <token>` is needed")
+        return token.strip()
+
+    @property
+    def login(self) -> Login:
+        """Who asks; there only behind a route that needs a role."""
+        login: Login = self.scope["user"]
+        return login
+
+    @property
+    def account_id(self) -> UUID:
+        """The account of the customer who asks."""
+        account_id = self.login.account_id
+        assert account_id is not None, "a customer has an account"  # noqa: S101
+        return account_id
+
+    async def json(self) -> Any:
+        """The body, decoded as the type its route declares: exact, strict, in one pass.
+
+        Raises RequestMustBeWellFormed.
+        """
+        decoder = decoder_of(self.route_handler)
+        try:
+            return decoder.decode(await self.body())
+        except msgspec.ValidationError as error:
+            raise _ill_formed(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RequestMustBeWellFormed(f"the body is not JSON: {error}", pointer="#") from None
+
+    # Commands.
+
+    async def execute(self, command: Command, *, body: Struct | None = None, keyed: bool = True) -> Answer:
+        """Give the command in the caller's name; its answer once it is durable.
+
+        With a header `Idempotency-Key` a repetition of method, path and `body` gets the stored answer.
+        """
+        key = self._idempotency_key() if keyed else None
+        request = Request(
+            command=command,
+            metadata=await self._metadata(key),
+            request_hash=b"" if key is None else self._request_hash(body),
+        )
+        answer = await self.parts.commands.execute(request)
+        self.visit.desk.writes.note(command.account_id, answer.log_position)
+        self.visit.stand_at(answer.log_position)
+        return answer
+
+    async def metadata_for(self, user_id: UUID, role: str, *, key: str | None = None) -> Metadata:
+        """Who and why, for the log: ids only."""
+        visit = self.visit
+        client = self.scope.get("client")
+        origin_id = await self.parts.people.origin(
+            user_id, client[0] if client else "", (visit.text(b"user-agent") or "")[:300]
+        )
+        return Metadata(
+            actor=str(user_id),
+            role=role,
+            request_id=visit.request_id,
+            correlation_id=visit.correlation_id,
+            idempotency_key=key,
+            origin_id=origin_id,
+        )
+
+    async def _metadata(self, key: str | None) -> Metadata:
+        return await self.metadata_for(self.login.user_id, self.login.role, key=key)
+
+    def _idempotency_key(self) -> str | None:
+        key = self.visit.text(b"idempotency-key")
+        if key is not None and not (1 <= len(key) <= 200 and key.isascii() and key.isprintable()):
+            raise RequestMustBeWellFormed(
+                "Idempotency-Key has 1 to 200 printable ASCII characters", parameter="Idempotency-Key"
+            )
+        return key
+
+    def _request_hash(self, body: Struct | None) -> bytes:
+        route = f"{self.scope['method']} {self.scope['path']}\n".encode()
+        return hashlib.sha256(route + (b"" if body is None else _encode(body))).digest()
+
+    # Reads.
+
+    async def read(
+        self, question: Question[T], *, min_position: int | None, own: bool = True, **parameters: Any
+    ) -> Read[T]:
+        """Put a question to a read table, at `min_position` or later; `own` makes the caller's own last
+        command a minimum too. Raises ReadTableMustReachPosition.
+        """
+        wanted = min_position
+        if own:
+            written = self.visit.desk.writes.position(self.account_id)
+            wanted = max(filter(None, (wanted, written)), default=None)
+        return await self.parts.reads.many(question, min_position=wanted, **parameters)
+
+    def answered_by(self, read: Read[Any]) -> None:
+        """Say in the headers where the read table stood."""
+        self.visit.stand_at(read.log_position, lag=read.lag)
+
+
+_decoders: dict[int, tuple[Any, msgspec.json.Decoder[Any]]] = {}
+
+
+def decoder_of(handler: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of the type that a route declares for its `data`."""
+    known = _decoders.get(id(handler))
+    if known is None:
+        declared = handler.parsed_fn_signature.parameters["data"].annotation
+        # The handler is kept beside its decoder, so that its id is never another's.
+        known = _decoders[id(handler)] = (handler, msgspec.json.Decoder(declared))
+    return known[1]
+
+
+def _ill_formed(message: str) -> RequestMustBeWellFormed:
+    found = _POINTER.fullmatch(message)
+    if found is None:
+        return RequestMustBeWellFormed(message, pointer="#")
+    steps = [name or index for name, index in _STEP.findall(found.group(2))]
+    detail = found.group(1).replace("`int | str`, got `float`", "a string such as \"1.50\", got a float, which is not exact")
+    return RequestMustBeWellFormed(detail, pointer="#/" + "/".join(steps) if steps else "#")

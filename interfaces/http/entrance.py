@@ -1,0 +1,74 @@
+"""The one middleware: every request gets an id and its answer's headers; and who may pass which route."""
+
+from typing import Any
+
+import structlog
+from litestar.handlers.base import BaseRouteHandler
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from interfaces.http.call import Call
+from interfaces.http.desk import Desk
+from interfaces.http.problems import MEDIA_TYPE, fault
+from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
+from interfaces.http.visit import KEY, Visit
+
+log = structlog.get_logger()
+
+OPEN: frozenset[str] = frozenset({"anybody"})
+CUSTOMER = frozenset({"customer"})
+STAFF = frozenset({"compliance", "admin"})
+ADMIN = frozenset({"admin"})
+LOGGED_IN = CUSTOMER | STAFF
+"""What a route says in `roles=`. A route that says nothing lets nobody in."""
+
+
+class Entrance:
+    """Stands before Litestar, so that also what Litestar refuses carries the request's id."""
+
+    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+        self._app = app
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit(self._desk, dict(scope["headers"]))
+        scope[KEY] = visit  # type: ignore[typeddict-unknown-key]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.started = True
+                message["headers"] = [*message["headers"], *visit.answer_headers]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            log.exception("request failed", request_id=str(visit.request_id), error=repr(error))
+            if visit.started:
+                raise
+            await _send_fault(visit, send_with_headers)
+
+
+async def require_role(call: Any, handler: BaseRouteHandler) -> None:
+    """Let in only who has one of the route's roles. Raises LoginMustBeValid or RoleMustAllow."""
+    roles: frozenset[str] = handler.opt.get("roles", frozenset())
+    if roles is OPEN:
+        return
+    assert isinstance(call, Call)  # noqa: S101  the app's request class
+    people, token = call.parts.people, call.token
+    login = people.known(token) or await people.authenticate(token)
+    if login is None:
+        raise LoginMustBeValid("the token is not that of an open login")
+    if login.role not in roles:
+        raise RoleMustAllow(f"this is not for the role {login.role}")
+    call.scope["user"] = login
+
+
+async def _send_fault(visit: Visit, send: Send) -> None:
+    body = fault(visit)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

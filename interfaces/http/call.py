@@ -159,5 +159,7 @@ def _ill_formed(message: str) -> RequestMustBeWellFormed:
     if found is None:
         return RequestMustBeWellFormed(message, pointer="#")
     steps = [name or index for name, index in _STEP.findall(found.group(2))]
-    detail = found.group(1).replace("`int | str`, got `float`", "a string such as \"1.50\", got a float, which is not exact")
+    detail = found.group(1).replace(
+        "`int | str`, got `float`", 'a string such as "1.50", got a float, which is not exact'
+    )
     return RequestMustBeWellFormed(detail, pointer="#/" + "/".join(steps) if steps else "#")

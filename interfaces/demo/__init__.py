@@ -1,0 +1,1 @@
+"""Demonstrations: customers to begin with, a narrated trading day, and a crowd that trades meanwhile."""

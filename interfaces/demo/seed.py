@@ -1,0 +1,58 @@
+"""Customers and staff to begin with, and the text that tells a newcomer where to look."""
+
+from decimal import Decimal
+
+from infrastructure.settings import Settings
+from interfaces.cli.users import ensure_user
+from interfaces.demo.outside import Outside
+
+PASSWORD = "daybook-demo"  # noqa: S105  printed on the terminal, for a Daybook on a loopback address
+CUSTOMERS = (("alice@example.com", "Alice Example"), ("bob@example.com", "Bob Example"))
+ADMIN = "admin@example.com"
+COMPLIANCE = "compliance@example.com"
+STAKE = Decimal("250000.00")
+
+
+def seed_demo(base_url: str, settings: Settings) -> str:
+    """Make the demo's people unless they are there, and answer the banner to print."""
+    ensure_user(settings, email=ADMIN, password=PASSWORD, full_name="Demo Admin", role="admin")
+    ensure_user(settings, email=COMPLIANCE, password=PASSWORD, full_name="Demo Examiner", role="compliance")
+    for email, full_name in CUSTOMERS:
+        _customer(base_url, email, full_name)
+    return _banner(base_url)
+
+
+def _customer(base_url: str, email: str, full_name: str) -> None:
+    customer = Outside(base_url)
+    try:
+        customer.register(email, PASSWORD, full_name)
+        # The key makes it one deposit, however often the demo is started.
+        customer.post("/api/v1/wallet/deposit", {"amount": f"{STAKE:.2f}"}, key="demo-stake")
+    finally:
+        customer.close()
+
+
+def _banner(base_url: str) -> str:
+    return f"""
+Daybook is running. Real daily prices of AAPL, FB, GOOG, IBM and MSFT are being replayed.
+
+  API            {base_url}/api/v1
+  API reference  {base_url}/docs
+  Health         {base_url}/health
+
+  Customers      {CUSTOMERS[0][0]}, {CUSTOMERS[1][0]}   with {STAKE:,.2f} dollars each
+  Staff          {ADMIN}, {COMPLIANCE}
+  Password       {PASSWORD}   (for all of them)
+
+Place an order:
+
+  TOKEN=$(curl -s {base_url}/api/v1/auth/login -H 'Content-Type: application/json' \\
+    -d '{{"email":"{CUSTOMERS[0][0]}","password":"{PASSWORD}"}}' \\
+    | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
+  curl -s {base_url}/api/v1/orders -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' \\
+    -d '{{"symbol":"IBM","side":"buy","type":"market","quantity":"10"}}'
+
+A narrated trading day, from another terminal: make demo
+Ctrl-C ends everything; the next start finds it as it was.
+"""

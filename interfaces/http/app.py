@@ -1,0 +1,49 @@
+"""Puts the routes together into the ASGI application of the API."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.types import ASGIApp
+
+from infrastructure.wiring import ApiParts
+from interfaces.http import account, admin, auth, compliance, health, orders, portfolio, quotes, wallet
+from interfaces.http.call import Call
+from interfaces.http.desk import Desk
+from interfaces.http.docs import BEARER, openapi
+from interfaces.http.entrance import Entrance, require_role
+from interfaces.http.problems import HANDLERS
+from interfaces.http.replies import Reply
+
+BODY_LIMIT = 64 * 1024
+
+WITH_LOGIN = (wallet, account, orders, portfolio, quotes, compliance, admin)
+
+
+def litestar_app(more: Sequence[Any] = ()) -> Litestar:
+    """Every route, behind its roles. `more` are route handlers of other interfaces."""
+    with_login = [*auth.ROUTES_WITH_LOGIN, *(route for resource in WITH_LOGIN for route in resource.ROUTES)]
+    return Litestar(
+        route_handlers=[
+            Router("/api/v1", route_handlers=auth.ROUTES, tags=["login"], response_class=Reply),
+            Router("/api/v1", route_handlers=with_login, security=[BEARER], response_class=Reply),
+            *health.ROUTES,
+            *more,
+        ],
+        request_class=Call,
+        guards=[require_role],
+        exception_handlers=HANDLERS,
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=openapi(),
+        logging_config=None,
+    )
+
+
+def http_app(desk: Desk, more: Sequence[Any] = ()) -> ASGIApp:
+    """The application: the entrance, and behind it the routes."""
+    return Entrance(litestar_app(more), desk)
+
+
+def desk_for(parts: ApiParts) -> Desk:
+    """What one API process remembers, around its parts."""
+    return Desk(parts)

@@ -1,0 +1,58 @@
+"""Orders as the API shows them, the same from a command's answer and from the read table."""
+
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.answers import OrderAnswer
+from projections.executions import ExecutionRow
+from projections.orders import OrderRow
+
+
+class OrderView(Struct, frozen=True):
+    """An order. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
+
+    order_id: UUID
+    client_order_id: str | None
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    status: str
+    reason: str | None
+    detail: str | None
+    filled_quantity: Decimal
+    leaves_quantity: Decimal
+    average_price: Decimal | None
+    venue: str | None
+    revision: int
+    placed_at: datetime
+    accepted_at: datetime | None
+    triggered_at: datetime | None
+    ended_at: datetime | None
+    log_position: int
+
+
+class OrderWithExecutions(OrderView, frozen=True):
+    """An order with everything it traded, oldest first."""
+
+    executions: list[ExecutionRow]
+
+
+_fields = attrgetter(*OrderView.__struct_fields__)
+
+
+def order_view(order: OrderAnswer | OrderRow) -> OrderView:
+    """The order in the API's form."""
+    return OrderView(*_fields(order))
+
+
+def with_executions(order: OrderRow, executions: list[ExecutionRow]) -> OrderWithExecutions:
+    """The order in the API's form, with its executions."""
+    return OrderWithExecutions(*_fields(order), executions)

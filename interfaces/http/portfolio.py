@@ -1,0 +1,149 @@
+"""What a customer owns, and what it is worth at the current quotes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from litestar import get
+from msgspec import Struct
+
+from domain.errors import AccountMustExist
+from domain.values import NOTHING, TICK, rounded
+from infrastructure.reading import Read
+from interfaces.http.call import Call
+from interfaces.http.entrance import CUSTOMER
+from interfaces.http.fields import MinPosition
+from interfaces.http.marks import SessionMarks, mark
+from projections.balances import BALANCE_OF_ACCOUNT, Balance
+from projections.positions import POSITIONS_OF_ACCOUNT, LotRow, PositionRow
+
+TRIES = 5
+
+
+class PositionView(Struct, frozen=True, kw_only=True):
+    """Shares of one symbol, valued at `mark`: the last sale, else the middle of bid and ask, else their cost.
+
+    `cost` and `value` are dollars for all shares held; `unrealised` is value less cost, `realised` the
+    profit of shares sold before. `day_profit` is what the shares held now gained since the session's
+    first mark that this process saw; sales of the day are not in it. It is null without a quote.
+    """
+
+    symbol: str
+    quantity: Decimal
+    reserved: Decimal
+    cost: Decimal
+    average_cost: Decimal | None
+    mark: Decimal | None
+    value: Decimal
+    unrealised: Decimal
+    realised: Decimal
+    day_profit: Decimal | None
+    quoted_at: datetime | None
+    lots: list[LotRow]
+
+
+class Portfolio(Struct, frozen=True, kw_only=True):
+    """Everything in dollars. `value` is cash and shares; `total_profit` is realised and unrealised.
+
+    `day_profit` is what the shares held now gained since the session's first mark that this process saw:
+    after a start in the middle of a session, the first quote it saw. What was sold today is not in it.
+    """
+
+    value: Decimal
+    cash: Decimal
+    held: Decimal
+    invested: Decimal
+    cost: Decimal
+    day_profit: Decimal
+    total_profit: Decimal
+    unrealised: Decimal
+    realised: Decimal
+    positions: list[PositionView]
+    log_position: int
+
+
+@get("/portfolio", roles=CUSTOMER)
+async def portfolio(request: Call, min_position: MinPosition = None) -> Portfolio:
+    """Cash and positions, valued now."""
+    balance, positions = await _consistent(request, min_position)
+    row = balance.row
+    if row is None:
+        raise AccountMustExist(f"there is no account {request.account_id}")
+    request.visit.stand_at(
+        min(balance.log_position, positions.log_position), lag=max(balance.lag, positions.lag)
+    )
+    return _valued(row, _views(request, positions.rows))
+
+
+@get("/portfolio/positions", roles=CUSTOMER)
+async def positions(request: Call, min_position: MinPosition = None) -> list[PositionView]:
+    """The positions that are not flat, valued now, by symbol."""
+    read = await request.read(POSITIONS_OF_ACCOUNT, min_position=min_position, account_id=request.account_id)
+    request.answered_by(read)
+    return [view for view in _views(request, read.rows) if view.quantity]
+
+
+async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionRow]]:
+    """Cash and shares with the same trades in them: two tables, each read until it has what the other has."""
+    account_id = call.account_id
+    balance = await call.read(BALANCE_OF_ACCOUNT, min_position=min_position, account_id=account_id)
+    shares = await call.read(POSITIONS_OF_ACCOUNT, min_position=min_position, account_id=account_id)
+    for _ in range(TRIES):
+        cash_moved = balance.row.log_position if balance.row else 0
+        shares_moved = max((row.log_position for row in shares.rows), default=0)
+        if shares.log_position < cash_moved:
+            shares = await call.read(POSITIONS_OF_ACCOUNT, min_position=cash_moved, account_id=account_id)
+        elif balance.log_position < shares_moved:
+            balance = await call.read(BALANCE_OF_ACCOUNT, min_position=shares_moved, account_id=account_id)
+        else:
+            break
+    return balance, shares
+
+
+def _views(call: Call, rows: Sequence[PositionRow]) -> list[PositionView]:
+    board, marks = call.parts.quotes, call.visit.desk.marks
+    return [_view(row, board.get(row.symbol), marks) for row in rows]
+
+
+def _view(row: PositionRow, quote: object, marks: SessionMarks) -> PositionView:
+    from domain.quotes import Quote
+
+    known = quote if isinstance(quote, Quote) else None
+    now, first = mark(known), marks.first(row.symbol)
+    value = row.cost if now is None else rounded(row.quantity * now)
+    return PositionView(
+        symbol=row.symbol,
+        quantity=row.quantity,
+        reserved=row.reserved,
+        cost=row.cost,
+        average_cost=(row.cost / row.quantity).quantize(TICK) if row.quantity else None,
+        mark=now,
+        value=value,
+        unrealised=value - row.cost,
+        realised=row.realised,
+        day_profit=None if now is None or first is None else rounded(row.quantity * (now - first)),
+        quoted_at=None if known is None else known.at,
+        lots=row.lots,
+    )
+
+
+def _valued(balance: Balance, views: list[PositionView]) -> Portfolio:
+    invested = sum((view.value for view in views), NOTHING)
+    unrealised = sum((view.unrealised for view in views), NOTHING)
+    realised = sum((view.realised for view in views), NOTHING)
+    return Portfolio(
+        value=balance.cash + invested,
+        cash=balance.cash,
+        held=balance.held,
+        invested=invested,
+        cost=sum((view.cost for view in views), NOTHING),
+        day_profit=sum((view.day_profit or NOTHING for view in views), NOTHING),
+        total_profit=unrealised + realised,
+        unrealised=unrealised,
+        realised=realised,
+        positions=[view for view in views if view.quantity],
+        log_position=balance.log_position,
+    )
+
+
+ROUTES = [portfolio, positions]

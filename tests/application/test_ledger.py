@@ -1,0 +1,423 @@
+"""The whole ledger: customers do anything in any order, and the books still balance.
+
+The canaries at the end are wrong on purpose: the same checks must catch each of them.
+"""
+
+from collections import defaultdict
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from application import commands as c
+from application.answers import OrderAnswer
+from application.handlers import handle
+from domain.account import Account
+from domain.errors import AccountMustExist, Refusal
+from domain.order import Order
+from domain.position import Position
+from domain.terms import OrderType, Side, TimeInForce
+from domain.values import NOTHING, rounded
+from tests.application.desk import Desk
+from tests.domain.examples import OWNER, TRANSFER
+
+CUSTOMERS = [UUID(int=n) for n in (11, 12, 13)]
+STRANGER = UUID(int=99)
+
+customers = st.sampled_from(CUSTOMERS)
+symbols = st.sampled_from(["AAPL", "BRK.B"])
+cents = st.integers(1, 20_000).map(lambda n: Decimal(n) / 100)
+prices = st.integers(1, 60_000).map(lambda n: Decimal(n) / 10_000)
+whole = st.integers(1, 30).map(Decimal)
+quantities = whole | whole | st.integers(1, 30_000_000).map(lambda n: Decimal(n) / 1_000_000)
+orders = st.integers(0, 1000)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Commands of several customers, most of them possible, some not. Money is counted a second time."""
+
+    desk_of = Desk
+    decide = staticmethod(handle)
+
+    @initialize(amounts=st.lists(cents, min_size=3, max_size=3))
+    def open_accounts(self, amounts):
+        self.desk = self.desk_of(self.decide)
+        self.moved, self.orders, self.reports = defaultdict(lambda: NOTHING), [], []
+        for customer, amount in zip(CUSTOMERS, amounts, strict=True):
+            self.send(c.OpenAccount(account_id=customer, owner_id=OWNER))
+            self.deposit(customer, amount)
+
+    def send(self, command):
+        """The answer; None when it was refused, and then nothing was stored."""
+        stored = len(self.desk.log)
+        try:
+            return self.desk.send(command)
+        except Refusal:
+            assert len(self.desk.log) == stored
+            return None
+
+    def chosen(self, index):
+        return self.desk.order(self.orders[index % len(self.orders)])
+
+    # Money.
+
+    @rule(customer=customers, amount=cents)
+    def deposit(self, customer, amount):
+        assert self.send(c.Deposit(account_id=customer, transfer_id=TRANSFER, amount=amount))
+        self.moved[customer] += amount
+
+    @rule(customer=customers, amount=cents)
+    def withdraw(self, customer, amount):
+        if self.send(c.Withdraw(account_id=customer, transfer_id=TRANSFER, amount=amount)):
+            self.moved[customer] -= amount
+
+    @rule(customer=customers)
+    def suspend(self, customer):
+        assert self.send(c.SuspendAccount(account_id=customer, reason="review")).status == "suspended"
+
+    @rule(customer=customers)
+    def reinstate(self, customer):
+        assert self.send(c.ReinstateAccount(account_id=customer, reason="cleared")).status == "open"
+
+    @rule()
+    def bother_an_account_that_is_not_there(self):
+        with pytest.raises(AccountMustExist):
+            self.desk.send(c.Deposit(account_id=STRANGER, transfer_id=TRANSFER, amount=Decimal(1)))
+
+    # Orders.
+
+    @rule(
+        customer=customers,
+        symbol=symbols,
+        side=st.sampled_from(Side),
+        kind=st.sampled_from(OrderType),
+        time_in_force=st.sampled_from(TimeInForce),
+        quantity=quantities,
+        limit=prices,
+        stop=prices,
+        ask=prices | prices | st.none(),
+    )
+    def place(self, customer, symbol, side, kind, time_in_force, quantity, limit, stop, ask):
+        order_id, stored = UUID(int=1000 + len(self.orders)), len(self.desk.log)
+        command = c.PlaceOrder(
+            account_id=customer,
+            order_id=order_id,
+            symbol=symbol,
+            side=side,
+            type=kind,
+            quantity=quantity,
+            time_in_force=time_in_force,
+            limit_price=limit if kind.has_limit else None,
+            stop_price=stop if kind.has_stop else None,
+            ask=ask,
+        )
+        answer = self.send(command)
+        assert answer is not None
+        self.orders.append(order_id)
+        if answer.status == "rejected":
+            assert self.desk.said(stored) == ["Order.Rejected"]
+            assert answer.reason
+            assert answer.detail
+
+    @precondition(lambda self: any(p.free for p in self.positions()))
+    @rule(index=orders, kind=st.sampled_from([OrderType.MARKET, OrderType.LIMIT]), part=st.integers(1, 4))
+    def sell_what_is_there(self, index, kind, part):
+        free = [position for position in self.positions() if position.free]
+        position = free[index % len(free)]
+        quantity = max(position.free / part, Decimal("0.000001")).quantize(Decimal("0.000001"), "ROUND_DOWN")
+        limit = Decimal(2)
+        self.place(
+            position.account_id,
+            position.symbol,
+            Side.SELL,
+            kind,
+            TimeInForce.GTC,
+            quantity,
+            limit,
+            None,
+            None,
+        )
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        index=orders,
+        quantity=st.none() | quantities,
+        limit=st.none() | prices,
+        stop=st.none() | prices,
+        ask=prices,
+    )
+    def replace(self, index, quantity, limit, stop, ask):
+        order = self.chosen(index)
+        self.send(
+            c.ReplaceOrder(
+                account_id=order.account_id,
+                order_id=order.id,
+                quantity=quantity,
+                limit_price=limit if order.terms.type.has_limit else None,
+                stop_price=stop if order.terms.type.has_stop else None,
+                ask=ask,
+            )
+        )
+
+    @precondition(lambda self: self.orders)
+    @rule(index=orders, kind=st.sampled_from([c.CancelOrder, c.ExpireOrder]))
+    def end(self, index, kind):
+        order = self.chosen(index)
+        was_open = order.is_open
+        answer = self.send(kind(account_id=order.account_id, order_id=order.id, symbol=order.symbol))
+        assert answer or not was_open
+        assert not self.chosen(index).is_open
+
+    @precondition(lambda self: self.orders)
+    @rule(index=orders, kind=st.sampled_from([c.CancelOrder, c.ExpireOrder, c.ReplaceOrder]))
+    def meddle_with_another_customers_order(self, index, kind):
+        order = self.chosen(index)
+        other = CUSTOMERS[CUSTOMERS.index(order.account_id) - 1]
+        assert self.send(kind(account_id=other, order_id=order.id, symbol=order.symbol)) is None
+
+    # The venue.
+
+    @precondition(lambda self: self.orders)
+    @rule(index=orders)
+    def accept(self, index):
+        order = self.chosen(index)
+        assert self.send(c.AcceptOrder(account_id=order.account_id, order_id=order.id, venue="daybook"))
+
+    @precondition(lambda self: any(self.desk.order(o).waits_for_stop for o in self.orders))
+    @rule(index=orders, price=prices)
+    def trigger(self, index, price):
+        waiting = [o for o in map(self.desk.order, self.orders) if o.waits_for_stop]
+        order = waiting[index % len(waiting)]
+        command = c.TriggerOrder(
+            account_id=order.account_id, order_id=order.id, quote=1, elected_by="last", price=price
+        )
+        assert (self.send(command) is not None) == order.is_open
+
+    @precondition(lambda self: any(self.is_ready(o) for o in self.orders))
+    @rule(index=orders, part=st.integers(1, 5), better=st.integers(0, 9_999))
+    def fill(self, index, part, better):
+        ready = [o for o in self.orders if self.is_ready(o)]
+        order = self.desk.order(ready[index % len(ready)])
+        quantity = max(order.leaves / part, Decimal("0.000001")).quantize(Decimal("0.000001"), "ROUND_DOWN")
+        report = self.report(order, quantity, self.fair_price(order, Decimal(better) / 10_000))
+        answer = self.send(report)
+        assert answer is not None
+        assert answer.status == ("filled" if part == 1 or not answer.leaves_quantity else "partially_filled")
+        self.reports.append(report)
+
+    @precondition(lambda self: self.reports)
+    @rule(index=orders)
+    def report_an_execution_again(self, index):
+        stored = len(self.desk.log)
+        assert self.send(self.reports[index % len(self.reports)]) is not None
+        assert self.desk.said(stored) == []
+
+    @precondition(lambda self: self.orders)
+    @rule(index=orders, extra=quantities)
+    def report_more_than_is_left(self, index, extra):
+        order = self.chosen(index)
+        price = self.fair_price(order, Decimal(0))
+        assert self.send(self.report(order, order.leaves + extra, price)) is None
+
+    @precondition(lambda self: any(self.is_ready(o) for o in self.orders))
+    @rule(index=orders)
+    def report_a_price_worse_than_the_limit(self, index):
+        ready = [o for o in self.orders if self.is_ready(o)]
+        order = self.desk.order(ready[index % len(ready)])
+        worse = order.price_cap or order.terms.limit_price or Decimal(0)
+        worse += Decimal("0.0001") if order.terms.is_buy else -Decimal("0.0001")
+        assert self.send(self.report(order, order.leaves, worse)) is None
+
+    def is_ready(self, order_id):
+        order = self.desk.order(order_id)
+        return order.is_open and not order.waits_for_stop
+
+    def fair_price(self, order, part):
+        """A price the order may trade at: its bound, or better by a part."""
+        if order.terms.is_buy:
+            bound = order.price_cap or Decimal(1)
+            return max(bound * (1 - part), Decimal("0.0001")).quantize(Decimal("0.0001"), "ROUND_DOWN")
+        bound = order.terms.limit_price or Decimal("0.5")
+        return (bound * (1 + part)).quantize(Decimal("0.0001"), "ROUND_UP")
+
+    def report(self, order, quantity, price):
+        return c.ExecuteOrder(
+            account_id=order.account_id,
+            order_id=order.id,
+            execution_id=UUID(int=10_000 + len(self.reports)),
+            quantity=quantity,
+            price=price,
+            venue="daybook",
+            quote=1,
+        )
+
+    # What always holds.
+
+    def all_of(self, kind):
+        return [aggregate for aggregate in self.desk.live.values() if type(aggregate) is kind]
+
+    def positions(self):
+        return self.all_of(Position)
+
+    def open_orders(self, account_id, *, is_buy):
+        return [
+            order
+            for order in self.all_of(Order)
+            if order.account_id == account_id and order.is_open and order.terms.is_buy == is_buy
+        ]
+
+    @invariant()
+    def money_in_is_cash_and_cost_of_lots_less_what_was_realised(self):
+        for account in self.all_of(Account):
+            mine = [p for p in self.positions() if p.account_id == account.id]
+            cost, realised = sum(p.cost for p in mine), sum(p.realised for p in mine)
+            assert self.moved[account.id] == account.cash + cost - realised
+
+    @invariant()
+    def cash_is_what_moved_and_what_orders_paid_and_received(self):
+        for account in self.all_of(Account):
+            mine = [o for o in self.all_of(Order) if o.account_id == account.id]
+            traded = sum(-o.spent if o.terms.is_buy else o.spent for o in mine)
+            assert account.cash == self.moved[account.id] + traded
+            assert all(o.spent == rounded(o.notional) for o in mine)
+
+    @invariant()
+    def nothing_is_negative(self):
+        for account in self.all_of(Account):
+            assert 0 <= account.held <= account.cash
+        for position in self.positions():
+            assert 0 <= position.reserved <= position.quantity
+            assert all(lot.quantity > 0 and lot.cost >= 0 for lot in position.lots)
+        for order in self.all_of(Order):
+            assert 0 <= order.filled <= order.terms.quantity
+
+    @invariant()
+    def what_is_held_is_the_cover_of_the_open_purchases(self):
+        for account in self.all_of(Account):
+            covers = {o.id: o.cover for o in self.open_orders(account.id, is_buy=True) if o.cover}
+            assert account.holds == covers
+            assert account.held == sum(covers.values())
+
+    @invariant()
+    def what_is_reserved_is_the_leaves_of_the_open_sales(self):
+        for position in self.positions():
+            sales = self.open_orders(position.account_id, is_buy=False)
+            leaves = {o.id: o.leaves for o in sales if o.symbol == position.symbol}
+            assert position.reserves == leaves
+            assert position.reserved == sum(leaves.values())
+
+    @invariant()
+    def the_account_knows_the_shares_of_its_positions(self):
+        for account in self.all_of(Account):
+            mine = {p.symbol: p.quantity for p in self.positions() if p.account_id == account.id}
+            assert account.shares == {symbol: quantity for symbol, quantity in mine.items() if quantity}
+            for position in self.positions():
+                assert position.quantity == sum(lot.quantity for lot in position.lots)
+
+    @invariant()
+    def the_log_from_its_first_fact_on_gives_the_same_state(self):
+        assert self.desk.replayed() == self.desk.live | {
+            k: v for k, v in self.desk.replayed().items() if k not in self.desk.live
+        }
+
+    @invariant()
+    def every_order_that_came_in_is_kept(self):
+        for order_id in self.orders:
+            born = self.desk.history(order_id)[0]
+            assert type(born) in (Order.Placed, Order.Rejected)
+
+    def teardown(self):
+        """Any answer can be told again from the log alone."""
+        if not hasattr(self, "desk"):
+            return
+        later = Desk()
+        later.log = [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in self.desk.log]
+        for order_id in self.orders:
+            assert OrderAnswer.of(later.order(order_id)) == OrderAnswer.of(self.desk.order(order_id))
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLedgerInAnyOrder = LedgerMachine.TestCase
+
+
+def cancels_without_giving_back(command, ledger):
+    if not isinstance(command, c.CancelOrder):
+        return handle(command, ledger)
+    order = ledger.order(command.order_id, account_id=command.account_id)
+    order.cancel(command.reason, at=ledger.now)
+    return OrderAnswer.of(order)
+
+
+def gives_a_cent_with_every_execution(command, ledger):
+    answer = handle(command, ledger)
+    if isinstance(command, c.ExecuteOrder):
+        account = ledger.account(command.account_id)
+        account.deposit(Decimal("0.01"), transfer_id=TRANSFER, at=ledger.now)
+    return answer
+
+
+def changes_what_it_did_not_record(command, ledger):
+    answer = handle(command, ledger)
+    if isinstance(command, c.Withdraw):
+        ledger.account(command.account_id).status = "open"
+        ledger.account(command.account_id).cash += 0
+        ledger.account(command.account_id).held += Decimal("0.01")
+    return answer
+
+
+class KeepsWhatWasRefused(Desk):
+    """A committer that forgets to drop what a refused command has touched."""
+
+    def abandon(self, touched):
+        for aggregate in touched:
+            aggregate.pending.clear()
+
+
+CANARIES = {
+    "cancels without giving back": {"decide": staticmethod(cancels_without_giving_back)},
+    "gives a cent": {"decide": staticmethod(gives_a_cent_with_every_execution)},
+    "changes what it did not record": {"decide": staticmethod(changes_what_it_did_not_record)},
+    "keeps what was refused": {"desk_of": KeepsWhatWasRefused},
+}
+QUICKLY = settings(
+    max_examples=300,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+)
+
+
+@pytest.mark.parametrize("canary", CANARIES)
+def test_a_ledger_that_is_wrong_on_purpose_is_caught(canary):
+    wrong = type("WrongLedger", (LedgerMachine,), CANARIES[canary])
+
+    with pytest.raises(AssertionError) as caught:
+        run_state_machine_as_test(wrong, settings=QUICKLY)
+
+    assert caught.traceback
+
+
+def test_a_fold_that_forgets_sold_shares_is_caught(monkeypatch):
+    def forget(event, account):
+        account.cash += event.amount
+
+    monkeypatch.setattr(Account.SaleCredited, "apply", forget)
+
+    with pytest.raises(AssertionError) as caught:
+        run_state_machine_as_test(LedgerMachine, settings=QUICKLY)
+
+    assert caught.traceback[-1].name == "the_account_knows_the_shares_of_its_positions"

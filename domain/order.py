@@ -136,6 +136,7 @@ class Order(Aggregate, kw_only=True):
 
         def apply(self, order: "Order") -> None:
             order.executions.add(self.execution_id)
+            order.venue = self.venue
             order.filled += self.quantity
             order.notional += self.quantity * self.price
             order.spent += self.amount

@@ -97,7 +97,7 @@ class Orders(Projection):
         row.amount += event.amount
         row.average_price = average(row.notional, row.filled_quantity)
         row.status = "partially_filled" if event.leaves_quantity else "filled"
-        row.venue = row.venue or event.venue
+        row.venue = event.venue
         if not event.leaves_quantity:
             row.ended_at = event.recorded_at
 

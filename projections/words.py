@@ -17,11 +17,13 @@ def describe(event: Event) -> str:
 
 def describe_terms(terms: OrderTerms) -> str:
     """An order's terms, such as `buy 10 AAPL limit 150.25, gtc`."""
-    words = [terms.side.value, _shares(terms.quantity), terms.symbol, terms.type.value.replace("_", "-")]
+    words = [terms.side.value, _shares(terms.quantity), terms.symbol]
     if terms.stop_price is not None:
         words.append(f"stop {terms.stop_price}")
     if terms.limit_price is not None:
-        words.append(f"at {terms.limit_price}")
+        words.append(f"limit {terms.limit_price}")
+    if terms.stop_price is None and terms.limit_price is None:
+        words.append(terms.type.value)
     return " ".join(words) + f", {terms.time_in_force.value}"
 
 

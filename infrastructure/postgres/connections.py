@@ -22,9 +22,9 @@ class JsonText(Loader):
 
 def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
     """Let json stay text, and jsonb be read and written by msgspec."""
-    connection.adapters.register_loader("json", JsonText)
     set_json_loads(msgspec.json.decode, connection)
     set_json_dumps(msgspec.json.encode, connection)
+    connection.adapters.register_loader("json", JsonText)  # after set_json_loads, which claims json too
 
 
 def connect(url: str, *, application: str, idle_limit_ms: int = 0) -> psycopg.Connection[Any]:

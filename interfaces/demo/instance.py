@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 READY_WITHIN_S = 60.0
+ENDS_WITHIN_S = 30.0
 DAY_IN_TWO_SECONDS = "11700"
+READY = b"Place an order"
+"""What `daybook up --demo` prints last when it starts."""
 
 
 class InstanceDidNotStart(Exception):
@@ -23,22 +24,51 @@ class InstanceDidNotStart(Exception):
     operator_message = True
 
 
+class Instance:
+    """`daybook up --demo` on replayed daily prices, as a child process, its data in `folder`."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        port = free_port()
+        self.base_url = f"http://127.0.0.1:{port}"
+        self.data_dir = folder / "data"
+        self.output = folder / "output"
+        self._command = [sys.executable, "-m", "interfaces.cli.main", "up", "--demo", "--source", "replay"]
+        self._command += ["--speed", DAY_IN_TWO_SECONDS, "--port", str(port)]
+        self._command += ["--data-dir", str(self.data_dir), *flags]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises InstanceDidNotStart."""
+        with self.output.open("wb") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+        deadline = time.monotonic() + READY_WITHIN_S
+        while READY not in self.output.read_bytes():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise InstanceDidNotStart(self.output.read_text()[-2000:])
+            time.sleep(0.1)
+
+    def stop(self) -> tuple[int | None, float]:
+        """End it with SIGTERM. Returns its exit code, and how many seconds the end took."""
+        if self._process is None:
+            return None, 0.0
+        began = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=ENDS_WITHIN_S)
+        return code, time.monotonic() - began
+
+
 @contextmanager
-def own_instance(*flags: str) -> Iterator[str]:
-    """Start `daybook up --demo` on real daily prices, wait until it is ready, and end it afterwards."""
+def own_instance(*flags: str) -> Iterator[Instance]:
+    """A running instance, ended and removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-day-"))
     folder.chmod(0o711)  # PostgreSQL's own user must get in when this runs as root
-    base_url = f"http://127.0.0.1:{free_port()}"
+    instance = Instance(folder, *flags)
     try:
-        with (folder / "output").open("wb") as output:
-            process = _start(folder, base_url.rpartition(":")[2], flags, output)
-            try:
-                _wait_until_ready(process, base_url, folder)
-                yield base_url
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(timeout=30)
+        instance.start()
+        yield instance
     finally:
+        instance.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -47,19 +77,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _start(folder: Path, port: str, flags: tuple[str, ...], output: object) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "interfaces.cli.main", "up", "--demo", "--source", "replay"]
-    command += ["--speed", DAY_IN_TWO_SECONDS, "--port", port, "--data-dir", str(folder / "data"), *flags]
-    return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # type: ignore[call-overload, no-any-return]  # noqa: S603
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", base_url: str, folder: Path) -> None:
-    """Ready is when the demo's customers are there: the last thing a start does."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while b"Place an order" not in (folder / "output").read_bytes():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise InstanceDidNotStart((folder / "output").read_text()[-2000:])
-        time.sleep(0.1)
-    httpx.get(f"{base_url}/health", timeout=5)

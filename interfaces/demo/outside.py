@@ -32,12 +32,16 @@ class Refused(Exception):
 
 
 class Outside:
-    """One customer's connection. `retries` counts how often something had to be sent again."""
+    """One customer's connection.
+
+    `retries` counts how often something had to be sent again; `log_position` is where the last answer stood.
+    """
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.Client(base_url=base_url, timeout=15)
         self._token: str | None = None
         self.retries = 0
+        self.log_position = 0
         self.account_id = ""
 
     def close(self) -> None:
@@ -113,6 +117,7 @@ class Outside:
                     raise
             else:
                 if response.status_code != 503 or time.monotonic() > deadline:
+                    self.log_position = int(response.headers.get("Daybook-Position", self.log_position))
                     return _answer(response)
             self.retries += 1
             time.sleep(PAUSE_S)

@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import httpx
+from msgspec import Struct
 from rich.console import Console
 
 from interfaces.demo.books import realised_profit
@@ -28,13 +29,22 @@ class ClaimIsFalse(Exception):
     """Something the story said was not so."""
 
 
+class Moment(Struct, frozen=True):
+    """The customer's cash and shares as they were read at a position of the log."""
+
+    name: str
+    balance: Json
+    positions: list[Json]
+    log_position: int
+
+
 class Story:
     """Prints what happens, checks what is claimed, and remembers moments to come back to."""
 
     def __init__(self, customer: Outside, console: Console) -> None:
         self.customer = customer
         self.claims = 0
-        self.moments: list[tuple[str, Json, list[Json]]] = []
+        self.moments: list[Moment] = []
         self._console = console
 
     def chapter(self, title: str) -> None:
@@ -63,8 +73,8 @@ class Story:
 
     def positions(self) -> list[Json]:
         """The customer's positions."""
-        found: list[Json] = self.customer.get("/api/v1/portfolio/positions")["items"]
-        return found
+        found: Any = self.customer.get("/api/v1/portfolio/positions")
+        return list(found)
 
     def shares(self, symbol: str) -> Decimal:
         """How many shares of a symbol the customer has."""
@@ -72,7 +82,8 @@ class Story:
 
     def remember(self, name: str) -> None:
         """Note a moment: the cash and the shares as they are now."""
-        self.moments.append((name, self.balance(), self.positions()))
+        balance, positions = self.balance(), self.positions()
+        self.moments.append(Moment(name, balance, positions, self.customer.log_position))
 
     def quote(self, symbol: str) -> Json:
         """The quote of a symbol, once both sides are there."""
@@ -112,8 +123,8 @@ def run(base_url: str, *, email: str = ADMIN, password: str = PASSWORD) -> int:
     if _answers(base_url):
         return _live(base_url, console, email, password)
     console.print(f"No Daybook answers at {base_url}; starting one for the day.")
-    with own_instance() as own_url:
-        return _live(own_url, console, email, password)
+    with own_instance() as instance:
+        return _live(instance.base_url, console, email, password)
 
 
 def _live(base_url: str, console: Console, email: str, password: str) -> int:
@@ -233,32 +244,28 @@ def _sale(story: Story) -> None:
     order = story.customer.order(symbol="IBM", side="sell", type="market", quantity=120, time_in_force="gtc")
     order = story.until("the sale fills", lambda: story.read(order), _is_filled)
     story.claim("exactly the proceeds came in", found=story.cash() - before, wanted=_amount(order))
-    position = next(p for p in story.positions() if p["symbol"] == "IBM")
     executions = _executions(story, "IBM")
     wanted = realised_profit(executions)
     story.claim(
         f"the realised profit is {wanted}, as first-in-first-out gives from {len(executions)} executions",
-        found=Decimal(position["realised"]),
+        found=sum((Decimal(e["profit"]) for e in executions if e["side"] == "sell"), Decimal(0)),
         wanted=wanted,
     )
+    story.claim("no IBM is left", found=story.shares("IBM"), wanted=Decimal(0))
     story.remember("after the sale")
 
 
 def _past(story: Story) -> None:
     story.chapter("She asks what her account looked like before")
-    for name, balance, positions in story.moments:
-        asked = {"log_position": balance["log_position"]}
-        then = story.customer.get("/api/v1/account/as-of", **asked)
-        story.claim(
-            f"{name}: cash {balance['cash']}", found=Decimal(then["cash"]), wanted=Decimal(balance["cash"])
-        )
-        found, wanted = (
-            {p["symbol"]: Decimal(p["quantity"]) for p in some if Decimal(p["quantity"])}
-            for some in (then["positions"], positions)
-        )
-        story.claim(f"{name}: shares {_list(wanted)}", found=found, wanted=wanted)
-        again = story.customer.get("/api/v1/account/as-of", **asked)
-        story.claim(f"{name}: the same answer when asked again", found=again, wanted=then)
+    for moment in story.moments:
+        then = story.customer.get("/api/v1/account/as-of", log_position=moment.log_position)
+        cash = moment.balance["cash"]
+        story.claim(f"{moment.name}: cash {cash}", found=Decimal(then["cash"]), wanted=Decimal(cash))
+        wanted = _shares(moment.positions)
+        story.claim(f"{moment.name}: shares {_list(wanted)}", found=_shares(then["positions"]), wanted=wanted)
+        at = then["recorded_at"]
+        again = story.customer.get("/api/v1/account/as-of", at=at)
+        story.claim(f"{moment.name}: the same when asked for {at}", found=again, wanted=then)
 
 
 def _rebuild(story: Story, base_url: str, email: str, password: str) -> None:
@@ -314,6 +321,10 @@ def _amount(order: Json) -> Decimal:
 
 def _near(price: str, factor: str) -> Decimal:
     return (Decimal(price) * Decimal(factor)).quantize(CENT)
+
+
+def _shares(positions: list[Json]) -> dict[str, Decimal]:
+    return {p["symbol"]: Decimal(p["quantity"]) for p in positions if Decimal(p["quantity"])}
 
 
 def _list(shares: dict[str, Decimal]) -> str:

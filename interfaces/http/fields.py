@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from litestar.params import QueryParameter
@@ -87,6 +87,4 @@ def exactly_one(at: str | None, log_position: int | None) -> tuple[datetime | No
 
 def order_uuid(account_id: UUID, client_order_id: str) -> UUID:
     """The id of the order that a customer calls `client_order_id`: the same each time."""
-    from uuid import uuid5
-
     return uuid5(account_id, "order/" + client_order_id)

@@ -6,6 +6,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from application.answers import OrderAnswer
 from projections.executions import ExecutionRow
@@ -55,4 +56,4 @@ def order_view(order: OrderAnswer | OrderRow) -> OrderView:
 
 def with_executions(order: OrderRow, executions: list[ExecutionRow]) -> OrderWithExecutions:
     """The order in the API's form, with its executions."""
-    return OrderWithExecutions(*_fields(order), executions)
+    return OrderWithExecutions(**asdict(order_view(order)), executions=executions)

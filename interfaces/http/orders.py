@@ -110,12 +110,14 @@ async def order(
     request: Call, order_id: FromPath[UUID], min_position: MinPosition = None
 ) -> OrderWithExecutions:
     """One order with its executions. Refused: `order_must_exist` (404)."""
-    wanted = {"order_id": order_id, "account_id": request.account_id}
-    read = await request.read(ORDER, min_position=min_position, **wanted)
+    account_id = request.account_id
+    read = await request.read(ORDER, min_position=min_position, order_id=order_id, account_id=account_id)
     if read.row is None:
         raise OrderMustExist(f"there is no order {order_id}")
     # At least as far as the order's own row: its fills are then all there.
-    executions = await request.read(EXECUTIONS_OF_ORDER, min_position=read.row.log_position, **wanted)
+    executions = await request.read(
+        EXECUTIONS_OF_ORDER, min_position=read.row.log_position, order_id=order_id, account_id=account_id
+    )
     request.answered_by(read)
     return with_executions(read.row, executions.rows)
 

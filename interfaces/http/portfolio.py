@@ -8,6 +8,7 @@ from litestar import get
 from msgspec import Struct
 
 from domain.errors import AccountMustExist
+from domain.quotes import Quote
 from domain.values import NOTHING, TICK, rounded
 from infrastructure.reading import Read
 from interfaces.http.call import Call
@@ -105,11 +106,8 @@ def _views(call: Call, rows: Sequence[PositionRow]) -> list[PositionView]:
     return [_view(row, board.get(row.symbol), marks) for row in rows]
 
 
-def _view(row: PositionRow, quote: object, marks: SessionMarks) -> PositionView:
-    from domain.quotes import Quote
-
-    known = quote if isinstance(quote, Quote) else None
-    now, first = mark(known), marks.first(row.symbol)
+def _view(row: PositionRow, quote: Quote | None, marks: SessionMarks) -> PositionView:
+    now, first = mark(quote), marks.first(row.symbol)
     value = row.cost if now is None else rounded(row.quantity * now)
     return PositionView(
         symbol=row.symbol,
@@ -122,7 +120,7 @@ def _view(row: PositionRow, quote: object, marks: SessionMarks) -> PositionView:
         unrealised=value - row.cost,
         realised=row.realised,
         day_profit=None if now is None or first is None else rounded(row.quantity * (now - first)),
-        quoted_at=None if known is None else known.at,
+        quoted_at=None if quote is None else quote.at,
         lots=row.lots,
     )
 

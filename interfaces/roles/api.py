@@ -45,9 +45,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
     Raises AddressMustBeFree.
     """
-    with contextlib.closing(listen(settings.host, settings.port)) as listener:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, stop, listener))
+    with (
+        contextlib.closing(listen(settings.host, settings.port)) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(settings, stop, listener))
 
 
 def listen(host: str, port: int) -> socket.socket:

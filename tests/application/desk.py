@@ -44,10 +44,10 @@ class Desk:
         return answer
 
     def abandon(self, touched: list[Aggregate]) -> None:
-        """Forget what a refused command changed; it is read again from the log."""
+        """Read again from the log what a refused command changed."""
         for aggregate in touched:
-            if aggregate.pending:
-                self.live.pop(aggregate.id, None)
+            if aggregate.pending and self.live.pop(aggregate.id, None):
+                self.live[aggregate.id] = fold(None, self.history(aggregate.id))
 
     def load(self, kind: type[Any], aggregate_id: UUID, account_id: UUID) -> Any:
         """The aggregate as of the end of the log, or a blank one."""

@@ -32,7 +32,7 @@ class Account(Aggregate, kw_only=True):
     opened_at: datetime | None = None
     cash: Money = NOTHING
     held: Money = NOTHING
-    holds: dict[UUID, Money] = {}  # by order
+    holds: dict[UUID, Money] = {}  # by open order to buy; tiny orders may hold 0.00
     shares: dict[str, Quantity] = {}  # by symbol; the lots live in the positions
 
     # What has happened. Stored for ever, replayed often: never refuses.
@@ -82,6 +82,8 @@ class Account(Aggregate, kw_only=True):
 
         def apply(self, account: "Account") -> None:
             account._hold(self.order_id, -self.amount)
+            if not account.holds[self.order_id]:
+                del account.holds[self.order_id]
 
     class PurchaseDebited(Event, frozen=True, kw_only=True):
         """Shares were bought: `amount` left the cash, and `released` of the order's hold ended with it."""
@@ -92,11 +94,14 @@ class Account(Aggregate, kw_only=True):
         quantity: Quantity
         price: Price
         amount: Money
+        leaves_quantity: Quantity
         released: Money
 
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
             account._hold(self.order_id, -self.released)
+            if not self.leaves_quantity:
+                account.holds.pop(self.order_id, None)
             account._own(self.symbol, self.quantity)
 
     class SaleCredited(Event, frozen=True, kw_only=True):
@@ -108,6 +113,7 @@ class Account(Aggregate, kw_only=True):
         quantity: Quantity
         price: Price
         amount: Money
+        leaves_quantity: Quantity
 
         def apply(self, account: "Account") -> None:
             account.cash += self.amount
@@ -162,8 +168,8 @@ class Account(Aggregate, kw_only=True):
         self.record(Account.FundsHeld, at=at, order_id=order_id, amount=amount)
 
     def release(self, amount: Money, *, order_id: UUID, at: datetime) -> None:
-        """Give back cash that an order no longer needs; nothing to give back records nothing."""
-        if amount > NOTHING:
+        """Give back cash that an order no longer needs; without a hold there is nothing to record."""
+        if order_id in self.holds:
             self.record(Account.FundsReleased, at=at, order_id=order_id, amount=amount)
 
     def debit_purchase(self, purchase: Trade, *, hold_after: Money, at: datetime) -> None:
@@ -217,11 +223,7 @@ class Account(Aggregate, kw_only=True):
 
     def _hold(self, order_id: UUID, amount: Money) -> None:
         self.held += amount
-        held = self.holds.get(order_id, NOTHING) + amount
-        if held:
-            self.holds[order_id] = held
-        else:
-            self.holds.pop(order_id, None)
+        self.holds[order_id] = self.holds.get(order_id, NOTHING) + amount
 
     def _own(self, symbol: str, quantity: Quantity) -> None:
         owned = self.shares.get(symbol, NO_SHARES) + quantity

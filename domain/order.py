@@ -191,9 +191,10 @@ class Order(Aggregate, kw_only=True):
 
     def trigger(self, *, quote: int, elected_by: str, price: Price, at: datetime) -> None:
         """Elect the stop; a repeated election records nothing."""
+        if self.is_open and not self.waits_for_stop:
+            return
         self._require("Triggered")
-        if self.triggered_at is None:
-            self.record(Order.Triggered, at=at, quote=quote, elected_by=elected_by, price=price)
+        self.record(Order.Triggered, at=at, quote=quote, elected_by=elected_by, price=price)
 
     def execute(
         self, quantity: Quantity, price: Price, *, execution_id: UUID, venue: str, quote: int, at: datetime
@@ -222,6 +223,7 @@ class Order(Aggregate, kw_only=True):
             quantity=quantity,
             price=price,
             amount=amount,
+            leaves_quantity=self.leaves,
         )
 
     def replace(self, terms: OrderTerms, *, price_cap: Price | None, at: datetime) -> None:
@@ -322,5 +324,3 @@ def cap_on_price(terms: OrderTerms, *, ask: Price | None, collar: Decimal) -> Pr
         return None
     base = max(ask, terms.stop_price or ask)
     return (base * (1 + collar)).quantize(Decimal("0.0001"))
-
-

@@ -101,5 +101,3 @@ def _require_exactly(value: Price | None, *, needed: bool, name: str, kind: Orde
         raise OrderTermsMustFitItsType(f"a {kind} order needs a {name}")
     if not needed and value is not None:
         raise OrderTermsMustFitItsType(f"a {kind} order has no {name}")
-
-

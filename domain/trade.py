@@ -12,7 +12,8 @@ class Trade(Struct, frozen=True, kw_only=True):
     """So many shares of a symbol at a price, and the money that changes hands for them.
 
     `amount` is what this execution adds to the order's total rounded to the cent, so that the
-    amounts of an order's executions add up to its rounded notional exactly.
+    amounts of an order's executions add up to its rounded notional exactly. `leaves_quantity` is
+    what the order has left after it.
     """
 
     order_id: UUID
@@ -21,6 +22,7 @@ class Trade(Struct, frozen=True, kw_only=True):
     quantity: Quantity
     price: Price
     amount: Money
+    leaves_quantity: Quantity
 
     def facts(self) -> dict[str, Any]:
         """The fields by name, for the events that carry all of them."""

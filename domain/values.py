@@ -3,7 +3,7 @@
 Each is an exact `Decimal` with a fixed number of places, so that the same fact is always written
 with the same bytes: money 2 places, prices 4, quantities 6. The functions here are the door: they
 refuse NaN, Infinity, too many places and numbers beyond the bounds, and nothing past them checks again.
-The bounds keep every product within the 28 digits of the default decimal context.
+The bounds keep every quantity x price within the 28 digits of the default decimal context.
 """
 
 import re

@@ -29,6 +29,7 @@ def place(command: c.PlaceOrder, ledger: Ledger) -> OrderAnswer:
 def replace(command: c.ReplaceOrder, ledger: Ledger) -> OrderAnswer:
     """Change an open order's terms, and its cover with them."""
     account = ledger.account(command.account_id)
+    account.require_open()
     order = ledger.order(command.order_id, account_id=account.id)
     before = _order_terms(order)
     terms = before.changed(
@@ -96,7 +97,7 @@ def _set_aside(
 def _hold_difference(account: Account, order: Order, *, change: Price, ledger: Ledger) -> None:
     if change > NOTHING:
         account.hold(change, order_id=order.id, at=ledger.now)
-    else:
+    elif change < NOTHING:
         account.release(-change, order_id=order.id, at=ledger.now)
 
 

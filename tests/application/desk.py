@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from application import commands as c
 from application.answers import Answer
 from application.brokerage import fold
@@ -19,7 +21,7 @@ Decide = Callable[[Any, Ledger], Answer]
 
 
 class Desk:
-    """`log` is every fact in order; `live` the aggregates as the decisions have left them."""
+    """`log` is every fact in order, as the store gives it back; `live` the aggregates as the decisions have left them."""
 
     def __init__(self, decide: Decide = handle) -> None:
         self.decide = decide
@@ -35,7 +37,7 @@ class Desk:
         except Refusal:
             self.abandon(ledger.touched())
             raise
-        self.log += ledger.decided()
+        self.log += [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in ledger.decided()]
         self.read = ledger.touched()
         for aggregate in self.read:
             if aggregate.pending:

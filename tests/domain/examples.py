@@ -110,4 +110,5 @@ def a_trade(
         quantity=D(quantity),
         price=D(price),
         amount=rounded(D(quantity) * D(price)) if cost is None else D(cost),
+        leaves_quantity=D(1),
     )

@@ -195,6 +195,7 @@ class PositionMachine(RuleBasedStateMachine):
             quantity=quantity,
             price=D(1),
             amount=amount,
+            leaves_quantity=D(1),
         )
 
     @rule(quantity=micro, cost=cents)

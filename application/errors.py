@@ -26,6 +26,10 @@ class LogMustBeWritable(Unavailable):
     """The log cannot be written now. Nothing of the command was stored."""
 
 
+class DatabaseMustAnswer(Unavailable):
+    """PostgreSQL cannot be read now."""
+
+
 class MarketClockMustRun(Unavailable):
     """Daybook runs on the market's clock, and the market has not said what time it is."""
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -22,7 +23,7 @@ from redis.exceptions import RedisError
 from application import commands as c
 from application.answers import Answer
 from application.brokerage import fold
-from application.errors import QueueMustHaveRoom
+from application.errors import MarketClockMustRun, QueueMustHaveRoom
 from application.requests import Request
 from domain.book import Book
 from domain.errors import Refusal
@@ -37,7 +38,7 @@ from infrastructure.postgres.lease import Lease
 from infrastructure.redis import connect as connect_redis
 from infrastructure.redis.channels import LOG_APPENDED, QUOTE_UPDATES, Subscription
 from infrastructure.redis.market_clock import MarketClock
-from infrastructure.redis.quotes import PROGRESS, QuoteBoard, TickNumber, decode_tick
+from infrastructure.redis.quotes import LAST_TICK, PROGRESS, QuoteBoard, TickNumber, decode_tick
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ VENUE = "internal"
 POLL_S = 0.1
 LEASE_CHECK_S = 0.5
 PROGRESS_S = 5
+RETRY_S = 0.02
 CHUNK = 20_000
 
 _ORDER_ROWS = (
@@ -96,9 +98,13 @@ class Executor:
         self._session: Session | None = None
         self._tick = TickNumber("", 0)
         self._said_at = 0.0
+        self._caught_up_at = 0.0
+        self._has_time = False
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when PostgreSQL is lost: a fresh start is the way back."""
+        self._stop = stop
         while not stop.is_set() and not self._lease.hold():
             stop.wait(LEASE_CHECK_S)
         if stop.is_set():
@@ -149,37 +155,74 @@ class Executor:
     def _note_taken(self, order: Order, event: Order.Executed) -> None:
         side = order.terms.side if order.terms else Side.BUY
         sequence, quantity = self._taken.get((order.symbol, side), (0, 0))
+        if event.quote < sequence:
+            return
         quantity = quantity + event.quantity if sequence == event.quote else event.quantity
         self._taken[order.symbol, side] = (event.quote, quantity)
 
     def _catch_up(self) -> list[UUID]:
         """Bring the book up to the log. Returns the orders that are new or changed by their customers."""
-        changed: list[UUID] = []
+        self._caught_up_at = time.monotonic()
+        changed: dict[UUID, bool] = {}  # by order: whether its customer did it
         while rows := self._tail.read():
             for row in rows:
-                order = self._learn(row)
-                if order is None:
-                    self._book.remove(row.originator_id)
-                elif row.topic in ("Order.Placed", "Order.Replaced"):
-                    self._book.resync(order, self._ranks[order.id])
-                    changed.append(order.id)
-        return changed
+                self._learn(row)
+                by_customer = row.topic in ("Order.Placed", "Order.Replaced")
+                changed[row.originator_id] = by_customer or changed.get(row.originator_id, False)
+        # Only now: as the last fact left it, not as it stood between a change of terms and a fill.
+        for order_id, by_customer in changed.items():
+            self._agree(order_id, by_customer=by_customer)
+        return [order_id for order_id, by_customer in changed.items() if by_customer]
+
+    def _agree(self, order_id: UUID, *, by_customer: bool) -> None:
+        """Let the book have the order as the log has it, also when another executor's last fills came late."""
+        order, working = self._orders.get(order_id), self._book.get(order_id)
+        if order is None:
+            self._book.remove(order_id)
+        elif by_customer or working is None or working.leaves != order.leaves:
+            self._book.resync(order, self._ranks[order_id])
 
     # From the market.
 
     def _load_quotes(self) -> None:
         """Take the quotes as they stand, and let every working order meet them."""
-        clock = MarketClock(self._redis_url)
+        tick = self._tick
         try:
-            self._board.load()
-            clock.load()
-            self._session = clock.session or self._session
+            tick = self._read_market()
         except (RedisError, OSError) as error:
             log.warning("the quotes cannot be read", error=str(error))
-        finally:
-            clock.close()
         if self._session is not None:
             self._carry_out(self._on_quotes(self._board.all(), self._session))
+        self._tick = tick  # else a market that waits for us would wait for ticks that have gone
+
+    def _read_market(self) -> TickNumber:
+        """Read quotes and session, and the number of a tick that they are at least as new as."""
+        with closing(MarketClock(self._redis_url)) as clock:
+            while True:
+                found: Any = self._redis.get(LAST_TICK)
+                clock.load()
+                session = clock.session
+                self._board.load()
+                clock.load()
+                if clock.session == session:  # else quotes from before the open would be met after it
+                    break
+        self._session = session or self._session
+        return self._tick if found is None else msgspec.json.decode(found, type=TickNumber)
+
+    def _begin_run(self, first: Tick) -> None:
+        """The market starts anew. What Redis holds from before stands; what it holds of the ticks to come
+        must not be met ahead of them: the quotes between would be lost.
+        """
+        found = QuoteBoard(self._redis_url)
+        try:
+            found.load()
+        except (RedisError, OSError) as error:
+            log.warning("the quotes cannot be read", error=str(error))
+        quotes = [quote for quote in found.all() if quote.at <= first.at]
+        self._board = QuoteBoard(self._redis_url)
+        self._board.apply(
+            Tick(run=first.run, number=0, at=first.at, session=first.session, quotes=quotes),
+        )
 
     def _follow(self, subscription: Subscription, stop: threading.Event) -> None:
         reconnects, checked = subscription.reconnects, time.monotonic()
@@ -189,9 +232,10 @@ class Executor:
             if subscription.reconnects != reconnects:
                 reconnects = subscription.reconnects
                 self._load_quotes()
-            if message is not None and message[0] == QUOTE_UPDATES:
+            is_tick = message is not None and message[0] == QUOTE_UPDATES
+            if message is not None and is_tick:
                 self._on_tick(decode_tick(message[1]))
-            else:
+            if not is_tick or time.monotonic() - self._caught_up_at > POLL_S:
                 self._meet(self._catch_up())
             self._say_progress(time.monotonic())
             if time.monotonic() - checked > LEASE_CHECK_S:
@@ -200,6 +244,8 @@ class Executor:
 
     def _on_tick(self, tick: Tick) -> None:
         self._session = tick.session
+        if tick.number == 1:
+            self._begin_run(tick)
         if not self._board.apply(tick):
             log.warning("ticks were missed, reading all quotes", number=tick.number)
             self._load_quotes()
@@ -207,8 +253,8 @@ class Executor:
         self._tick = TickNumber(tick.run, tick.number)
         self._said_at = 0.0
 
-    def _on_quotes(self, quotes: Iterable[Quote], session: Session) -> list[c.Command]:
-        commands: list[c.Command] = []
+    def _on_quotes(self, quotes: Iterable[Quote], session: Session) -> list[c.OrderCommand]:
+        commands: list[c.OrderCommand] = []
         for quote in quotes:
             intents = self._book.on_quote(quote, session)
             if intents:
@@ -219,7 +265,7 @@ class Executor:
         """Let new orders meet the quotes as they stand."""
         if self._session is None:
             return
-        commands: list[c.Command] = []
+        commands: list[c.OrderCommand] = []
         for order_id in order_ids:
             working = self._book.get(order_id)
             if working is not None:
@@ -230,15 +276,11 @@ class Executor:
 
     # To the log.
 
-    def _carry_out(self, commands: Sequence[c.Command]) -> None:
+    def _carry_out(self, commands: Sequence[c.OrderCommand]) -> None:
         """Commit what the book decided, and take from the log again whatever was refused."""
         if not commands:
             return
-        refused = {
-            command.order_id
-            for command, future in self._submitted(commands)
-            if not _went_through(command, future)
-        }
+        refused = self._decided(commands)
         fresh = self._catch_up()
         for order_id in refused:
             order = self._orders.get(order_id)
@@ -248,7 +290,28 @@ class Executor:
                 self._book.remove(order_id)
         self._meet(fresh)
 
-    def _submitted(self, commands: Sequence[c.Command]) -> list[tuple[Any, "Future[Answer]"]]:
+    def _decided(self, commands: Sequence[c.OrderCommand]) -> set[UUID]:
+        """Have all commands decided; the orders of those that were refused."""
+        self._wait_for_time(commands[0])
+        return {
+            command.order_id
+            for command, future in self._submitted(commands)
+            if not _went_through(command, future)
+        }
+
+    def _wait_for_time(self, first: c.OrderCommand) -> None:
+        """Once, before any other command: the first tick may be here before the committer's clock has read
+        the market's time. Without a time all would be refused, and their fills be lost.
+
+        Tried with a command that is given again anyway: repeating it changes nothing.
+        """
+        while not self._has_time and not self._stop.is_set():
+            error = self._submit(first).exception()
+            self._has_time = not isinstance(error, MarketClockMustRun)
+            if not self._has_time:
+                self._stop.wait(RETRY_S)
+
+    def _submitted(self, commands: Sequence[c.OrderCommand]) -> list[tuple[c.OrderCommand, "Future[Answer]"]]:
         return [(command, self._submit(command)) for command in commands]
 
     def _submit(self, command: c.Command) -> "Future[Answer]":

@@ -10,15 +10,16 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import ConnectionPool
 
 from application.answers import OrderAnswer
 from application.brokerage import fold
-from application.errors import ReadTableMustReachPosition
+from application.errors import DatabaseMustAnswer, ReadTableMustReachPosition
 from application.history import AccountAsOf, account_as_of
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
-from infrastructure.eventstore.log import last_row, read_account
+from infrastructure.eventstore.log import LOG_LOCK, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
+from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
 from infrastructure.redis.wakeups import decode_appended, decode_projected
@@ -26,7 +27,8 @@ from projections.catalogue import BY_NAME
 from projections.questions import Question
 
 T = TypeVar("T", bound=Struct)
-AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+WAIT_FOR_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 
 LOOK_AGAIN_S = 0.1
 """A wake-up may be lost, so whoever waits also looks for himself so often."""
@@ -48,16 +50,21 @@ class News:
     async def follow(self) -> None:
         """Listen until cancelled."""
         subscription = AsyncSubscription(self._redis_url, [LOG_APPENDED, PROJECTED])
-        async for channel, payload in subscription:
-            if channel == PROJECTED:
-                self.reached(decode_projected(payload))
-            else:
-                self._appended(payload)
+        try:
+            async for channel, payload in subscription:
+                if channel == PROJECTED:
+                    self.reached(decode_projected(payload))
+                else:
+                    self._appended(payload)
+        finally:
+            await subscription.close()
 
     def reached(self, positions: dict[str, int]) -> None:
         """Note how far projections have come, and wake who waits for it."""
-        for name, position in positions.items():
-            self.positions[name] = max(position, self.positions.get(name, 0))
+        further = {name: at for name, at in positions.items() if at > self.positions.get(name, -1)}
+        if not further:
+            return  # else all who wait would keep waking one another with what they have seen themselves
+        self.positions.update(further)
         self._projected.set()
         self._projected = asyncio.Event()
 
@@ -117,7 +124,7 @@ class Reads:
         """
         reached = await self._reach(question.projection, min_position)
         projection = BY_NAME[question.projection]
-        async with self._pool.connection() as connection:
+        async with lend(self._pool) as connection:
             found = await connection.execute(self._statement(question), parameters, prepare=True)
             rows = [row_from(projection, values) for values in await found.fetchall()]
         return Read(rows, reached, max(0, self._end() - reached))
@@ -140,7 +147,7 @@ class Reads:
         return reached
 
     async def _look(self, name: str) -> int:
-        async with self._pool.connection() as connection:
+        async with lend(self._pool) as connection:
             found = await connection.execute("SELECT position FROM projections WHERE name = %s", (name,))
             row = await found.fetchone()
         self._news.reached({name: row[0] if row else 0})
@@ -166,7 +173,7 @@ class OrdersNow:
 
     async def now(self, order_id: UUID, account_id: UUID) -> OrderAnswer:
         """The order now. Raises OrderMustExist."""
-        async with self._pool.connection() as connection:
+        async with lend(self._pool) as connection:
             found = await connection.execute(
                 "SELECT topic, state, notification_id FROM stored_events"
                 " WHERE originator_id = %s ORDER BY originator_version",
@@ -205,7 +212,10 @@ class History:
         Raises AccountMustExist, MomentMustBeWithinTheAccountsLife, or InstantMustBeWellFormed for a
         moment that has not passed: what will be recorded then is not known yet.
         """
-        return await asyncio.to_thread(self.as_of_now, account_id, log_position, at)
+        try:
+            return await asyncio.to_thread(self.as_of_now, account_id, log_position, at)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseMustAnswer("the database does not answer; try again") from error
 
     def as_of_now(self, account_id: UUID, log_position: int | None, at: datetime | None) -> AccountAsOf:
         """The same, in the calling thread."""
@@ -219,8 +229,12 @@ class History:
     def _require_past(
         self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
     ) -> None:
-        if at is not None and at > self._now():
-            raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
+        if at is not None:
+            if at >= self._now():
+                raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
+            # What is being decided now may bear this moment's stamp: wait for its commit. Later ones get later stamps.
+            with connection.transaction():
+                connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
         end = last_row(connection)[0]
         if log_position is not None and log_position > end:
             raise InstantMustBeWellFormed(f"the log ends at {end}")

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import Future
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -48,11 +49,11 @@ class SessionEnds:
         except Unavailable:
             return 0  # the market has not said what time it is
         expired = 0
-        while due := self._due(moment):
+        seen: set[UUID] = set()  # the table may not yet show what has just been ended
+        while due := [row for row in self._due(moment) if row.order_id not in seen]:
+            seen.update(row.order_id for row in due)
             futures = [self._submit(row) for row in due]
             expired += sum(_ended(future) for future in futures)
-            if len(due) < EXPIRE_AT_ONCE:
-                break
         if expired:
             log.info("day orders expired", orders=expired, session_closed_at=moment.isoformat())
         return expired
@@ -114,7 +115,7 @@ def _guarded(work: Any, *, job: str) -> None:
     """A job that fails is tried again at its next turn."""
     try:
         work()
-    except psycopg.Error as error:
+    except (psycopg.Error, Unavailable) as error:
         log.warning("a job could not be done", job=job, error=str(error).strip())
 
 

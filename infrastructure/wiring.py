@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 
 from application.answers import Answer
+from application.errors import DatabaseMustAnswer
 from application.requests import Request
 from domain.book import Book
 from domain.quotes import Session
@@ -77,7 +79,10 @@ class Projections:
 
     async def status(self) -> list[ProjectionStatus]:
         """Where each stands."""
-        return await asyncio.to_thread(self._desk.status)
+        try:
+            return await asyncio.to_thread(self._desk.status)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseMustAnswer("the database does not answer; try again") from error
 
     def start_rebuild(self, names: list[str]) -> UUID:
         """Begin a rebuild; none named means all. Raises ProjectionMustExist."""

@@ -1,5 +1,7 @@
 """Connections to PostgreSQL, set up the one way we use them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -9,7 +11,11 @@ from psycopg.adapt import Loader
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from application.errors import DatabaseMustAnswer
+
 CONNECT_TIMEOUT_S = 5
+
+AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 
 class JsonText(Loader):
@@ -55,9 +61,17 @@ def pool(url: str, *, application: str, size: int = 4) -> ConnectionPool[psycopg
     )
 
 
-def async_pool(
-    url: str, *, application: str, size: int = 8
-) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+@asynccontextmanager
+async def lend(pool: AsyncPool) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection of the pool for one piece of work. Raises DatabaseMustAnswer while PostgreSQL is away."""
+    try:
+        async with pool.connection(timeout=CONNECT_TIMEOUT_S) as connection:
+            yield connection
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseMustAnswer("the database does not answer; try again") from error
+
+
+def async_pool(url: str, *, application: str, size: int = 8) -> AsyncPool:
     """The same for an event loop."""
 
     async def configured(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -64,10 +64,20 @@ def move(connection: Connection[Any], name: str, *, before: int, after: int) -> 
 
 
 def begin(connection: Connection[Any], projection: Projection) -> None:
-    """Make the projection's table and its standing at the log's beginning, if they are not there."""
-    tables.create(connection, projection)
-    connection.execute(
-        "INSERT INTO projections (name, version, position, updated_at) VALUES (%s, %s, 0, %s)"
-        " ON CONFLICT (name) DO NOTHING",
-        (projection.name, projection.version, datetime.now(UTC)),
-    )
+    """Make the projection's table and its standing at the log's beginning, unless both are there.
+
+    One without the other tells nothing about what has been folded, so both are made anew. A table of
+    another version is left as it is: a rebuild replaces it.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"begin {projection.name}",))
+        if projection.name in standings(connection) and tables.exists(connection, projection):
+            return
+        tables.drop(connection, projection)
+        tables.create(connection, projection)
+        connection.execute(
+            "INSERT INTO projections (name, version, position, updated_at) VALUES (%s, %s, 0, %s)"
+            " ON CONFLICT (name) DO UPDATE SET version = EXCLUDED.version, position = 0,"
+            " updated_at = EXCLUDED.updated_at, failure = NULL",
+            (projection.name, projection.version, datetime.now(UTC)),
+        )

@@ -17,7 +17,7 @@ from psycopg import Connection
 from infrastructure.eventstore.log import last_row, read_after
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import tables
-from infrastructure.projecting.folding import facts_of, fold_into
+from infrastructure.projecting.folding import begin, facts_of, fold_into, standings
 from projections.projection import Projection
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ def rebuild(url: str, projection: Projection, *, progress: Progress | None = Non
     began = time.monotonic()
     with connect(url, application=f"daybook rebuild {projection.name}") as connection:
         _only_one(connection, projection)
+        begin(connection, projection)
         tables.drop(connection, projection, suffix=tables.SHADOW)
         tables.create(connection, projection, suffix=tables.SHADOW)
         position = _build(connection, projection, progress)
@@ -70,33 +71,37 @@ def _only_one(connection: Connection[Any], projection: Projection) -> None:
     connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild {projection.name}",))
 
 
+def _goal(connection: Connection[Any], projection: Projection) -> int:
+    """Where the live table stands, so that both can be compared there; the log's end if they cannot be."""
+    standing = standings(connection)[projection.name]
+    is_comparable = standing.version == projection.version and standing.position > 0
+    return standing.position if is_comparable else last_row(connection)[0]
+
+
 def _build(connection: Connection[Any], projection: Projection, progress: Progress | None) -> int:
-    position, end = 0, last_row(connection)[0]
+    position, end = 0, _goal(connection, projection)
     while end - position > NEAR:
-        position = _chunk(connection, projection, position)
+        position = _chunk(connection, projection, position, end)
         if progress is not None:
             progress(projection.name, position, end)
-        end = last_row(connection)[0]
+        end = _goal(connection, projection)
     return position
 
 
-def _chunk(connection: Connection[Any], projection: Projection, position: int, end: int = 2**62) -> int:
+def _chunk(connection: Connection[Any], projection: Projection, position: int, end: int) -> int:
     rows = [row for row in read_after(connection, position, limit=CHUNK) if row.log_position <= end]
-    if not rows:
-        return position
     with connection.transaction():
         fold_into(connection, projection, facts_of(rows), suffix=tables.SHADOW)
-    return rows[-1].log_position
+    return rows[-1].log_position if rows else end
 
 
 def _swap(connection: Connection[Any], projection: Projection, position: int) -> tuple[int, int, bool, int]:
-    standing = connection.execute(
-        "SELECT version, position FROM projections WHERE name = %s FOR UPDATE", (projection.name,)
-    ).fetchone()
-    version, live = standing if standing is not None else (None, position)
-    while position < live:
-        position = _chunk(connection, projection, position, live)
-    same_place = version == projection.version and position == live
+    # Holds the projector back before anything else is locked: it takes the standing first, too.
+    connection.execute("SELECT FROM projections WHERE name = %s FOR UPDATE", (projection.name,))
+    standing, end = standings(connection)[projection.name], _goal(connection, projection)
+    while position < end:
+        position = _chunk(connection, projection, position, end)
+    same_place = standing.version == projection.version and standing.position == position
     differences = _differences(connection, projection) if same_place else 0
     if differences:
         log.warning("the live table differed from the log", projection=projection.name, rows=differences)

@@ -92,14 +92,10 @@ class Projector:
         self._close()
 
     def _start(self) -> None:
+        self._close()
         self._connection = connect(self._url, application="daybook projector")
         for projection in self._projections.values():
             begin(self._connection, projection)
-        self._standings = standings(self._connection)
-        for name, projection in self._projections.items():
-            if self._standings[name].version != projection.version:
-                log.info("rebuilding a projection whose code has changed", projection=name)
-                rebuilding.rebuild(self._url, projection)
         self._standings = standings(self._connection)
 
     def _follow(self, stop: threading.Event) -> None:
@@ -117,7 +113,7 @@ class Projector:
         """Fold one batch. False when there was nothing to do."""
         connection = self._connection
         assert connection is not None, "a projector is started before it steps"  # noqa: S101
-        due = self._due()
+        due = [name for name in self._due() if self._is_of_this_version(connection, name)]
         if not due:
             return False
         start = min(self._standings[name].position for name in due)
@@ -136,6 +132,22 @@ class Projector:
         return [
             name for name in self._projections if name not in self._retries or self._retries[name].at <= now
         ]
+
+    def _is_of_this_version(self, connection: psycopg.Connection[Any], name: str) -> bool:
+        """Whether the table was made by the code as it is; if not, it is rebuilt now."""
+        projection = self._projections[name]
+        if self._standings[name].version == projection.version:
+            return True
+        log.info("rebuilding a projection whose code has changed", projection=name)
+        try:
+            rebuilding.rebuild(self._url, projection)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  shown in status and tried again
+            self._set_aside(connection, name, error)
+            return False
+        self._standings[name] = standings(connection)[name]
+        return True
 
     def _together(self, connection: psycopg.Connection[Any], due: Sequence[str], facts: list[Fact]) -> bool:
         """Fold the batch into all projections in one transaction. False when one of them failed."""
@@ -170,8 +182,10 @@ class Projector:
         new = [fact for fact in facts if fact.log_position > position]
         if not new:
             return position
-        fold_into(connection, self._projections[name], new)
+        # The standing is locked before the table, as a rebuild does it: so neither waits for the other in
+        # a circle, and whoever was overtaken learns it before he writes a row.
         move(connection, name, before=position, after=new[-1].log_position)
+        fold_into(connection, self._projections[name], new)
         return new[-1].log_position
 
     def _arrive(self, moved: dict[str, int]) -> None:

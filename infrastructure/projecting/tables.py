@@ -32,7 +32,13 @@ def create(connection: Connection[Any], projection: Projection, *, suffix: str =
         _run(connection, f"CREATE INDEX IF NOT EXISTS {name}_{number} ON read.{name} {index}")
 
 
-def drop(connection: Connection[Any], projection: Projection, *, suffix: str) -> None:
+def exists(connection: Connection[Any], projection: Projection) -> bool:
+    """Whether the live table is there."""
+    row = connection.execute("SELECT to_regclass(%s)", (f"read.{projection.name}",)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def drop(connection: Connection[Any], projection: Projection, *, suffix: str = LIVE) -> None:
     """Remove the table if it is there."""
     _run(connection, f"DROP TABLE IF EXISTS read.{projection.name}{suffix}")
 

@@ -46,6 +46,13 @@ class Trader(threading.Thread):
         for order in self._orders("open"):
             self._cancel(order["order_id"])
 
+    def go_home(self) -> None:
+        """Stop trading and hang up."""
+        self._stop_asked.set()
+        if self.is_alive():
+            self.join(timeout=60)
+        self.outside.close()
+
     def check(self) -> list[str]:
         """What is wrong with this trader's books: nothing, when all is well."""
         if self.failure is not None:
@@ -124,10 +131,16 @@ class Crowd:
             trader.start()
         return self
 
+    def close(self) -> None:
+        """Send everybody home."""
+        for trader in self._traders:
+            trader.go_home()
+
     def finish(self) -> tuple[int, int, list[str]]:
         """Stop trading and check. Returns orders answered, requests repeated, and what is wrong."""
         for trader in self._traders:
             trader.finish()
         wrong = [line for trader in self._traders for line in trader.check()]
         orders = sum(len(trader.answered) for trader in self._traders)
+        self.close()
         return orders, sum(trader.outside.retries for trader in self._traders), wrong

@@ -16,7 +16,7 @@ from rich.console import Console
 from interfaces.demo.books import realised_profit
 from interfaces.demo.crowd import Crowd
 from interfaces.demo.instance import own_instance
-from interfaces.demo.outside import Json, Outside
+from interfaces.demo.outside import Json, Outside, Refused
 from interfaces.demo.seed import ADMIN, PASSWORD
 
 CENT = Decimal("0.01")
@@ -130,9 +130,10 @@ def run(base_url: str, *, email: str = ADMIN, password: str = PASSWORD) -> int:
 def _live(base_url: str, console: Console, email: str, password: str) -> int:
     customer = Outside(base_url)
     story = Story(customer, console)
+    crowd = Crowd(base_url, ["IBM", "MSFT"])
     try:
         customer.register(f"carol-{time.time_ns()}@example.com", PASSWORD, "Carol Example")
-        crowd = Crowd(base_url, ["IBM", "MSFT"]).start()
+        crowd.start()
         _deposit(story)
         _market_buy(story)
         _resting_limit(story)
@@ -142,9 +143,12 @@ def _live(base_url: str, console: Console, email: str, password: str) -> int:
         _past(story)
         _rebuild(story, base_url, email, password)
         _crowd(story, crowd)
-    except (ClaimIsFalse, httpx.HTTPError) as failure:
+    except (ClaimIsFalse, Refused, httpx.HTTPError) as failure:
         console.print(f"\n[red]The day failed:[/red] {failure}", highlight=False)
         return 1
+    finally:
+        crowd.close()
+        customer.close()
     console.print(f"\nAll {story.claims} claims were true.", highlight=False)
     return 0
 

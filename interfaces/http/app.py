@@ -8,14 +8,12 @@ from litestar.types import ASGIApp
 
 from infrastructure.wiring import ApiParts
 from interfaces.http import account, admin, auth, compliance, health, orders, portfolio, quotes, wallet
-from interfaces.http.call import Call
+from interfaces.http.call import LARGEST_BODY, Call
 from interfaces.http.desk import Desk
 from interfaces.http.docs import BEARER, openapi
 from interfaces.http.entrance import Entrance, require_role
 from interfaces.http.problems import HANDLERS
 from interfaces.http.replies import Reply
-
-BODY_LIMIT = 64 * 1024
 
 WITH_LOGIN = (wallet, account, orders, portfolio, quotes, compliance, admin)
 
@@ -31,9 +29,9 @@ def litestar_app(more: Sequence[Any] = ()) -> Litestar:
             *more,
         ],
         request_class=Call,
-        guards=[require_role],
+        before_request=require_role,
         exception_handlers=HANDLERS,
-        request_max_body_size=BODY_LIMIT,
+        request_max_body_size=LARGEST_BODY,
         openapi_config=openapi(),
         logging_config=None,
     )

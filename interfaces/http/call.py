@@ -15,11 +15,13 @@ from application.requests import Metadata, Request
 from infrastructure.people import Login
 from infrastructure.reading import Read
 from infrastructure.wiring import ApiParts
-from interfaces.http.refusals import LoginMustBeValid, RequestMustBeWellFormed
+from interfaces.http.refusals import BodyMustBeSmall, LoginMustBeValid, RequestMustBeWellFormed
 from interfaces.http.visit import Visit, visit_of
 from projections.questions import Question
 
 T = TypeVar("T", bound=Struct)
+
+LARGEST_BODY = 64 * 1024
 
 _POINTER = re.compile(r"(.*) - at `\$(.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[([^\]]+)\]")
@@ -60,6 +62,14 @@ class Call(LitestarRequest[Login, Any, Any]):
         assert account_id is not None, "a customer has an account"  # noqa: S101
         return account_id
 
+    async def body(self) -> bytes:
+        """The body, at most 64 KiB. Raises BodyMustBeSmall."""
+        known = self._body
+        if isinstance(known, bytes):
+            return known
+        self._body = found = await self._read_body()
+        return found
+
     async def json(self) -> Any:
         """The body, decoded as the type its route declares: exact, strict, in one pass.
 
@@ -72,6 +82,20 @@ class Call(LitestarRequest[Login, Any, Any]):
             raise _ill_formed(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RequestMustBeWellFormed(f"the body is not JSON: {error}", pointer="#") from None
+
+    async def _read_body(self) -> bytes:
+        announced = self.visit.headers.get(b"content-length", b"0")
+        body, is_whole = b"", False
+        if announced.isdigit() and int(announced[:10]) > LARGEST_BODY:
+            raise BodyMustBeSmall(f"a body has at most {LARGEST_BODY} bytes")
+        while not is_whole:
+            message: Any = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise RequestMustBeWellFormed("the body never came to its end")
+            body, is_whole = body + bytes(message["body"]), not message.get("more_body", False)
+            if len(body) > LARGEST_BODY:
+                raise BodyMustBeSmall(f"a body has at most {LARGEST_BODY} bytes")
+        return body
 
     # Commands.
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import structlog
-from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from interfaces.http.call import Call
@@ -14,7 +13,8 @@ from interfaces.http.visit import KEY, Visit
 
 log = structlog.get_logger()
 
-OPEN: frozenset[str] = frozenset({"anybody"})
+NOBODY: frozenset[str] = frozenset()
+OPEN = frozenset({"anybody"})
 CUSTOMER = frozenset({"customer"})
 STAFF = frozenset({"compliance", "admin"})
 ADMIN = frozenset({"admin"})
@@ -52,13 +52,16 @@ class Entrance:
             await _send_fault(visit, send_with_headers)
 
 
-async def require_role(call: Any, handler: BaseRouteHandler) -> None:
-    """Let in only who has one of the route's roles. Raises LoginMustBeValid or RoleMustAllow."""
-    roles: frozenset[str] = handler.opt.get("roles", frozenset())
+async def require_role(call: Any) -> None:
+    """Let in only who has one of the route's roles. Raises LoginMustBeValid or RoleMustAllow.
+
+    It runs before each request's body is read. Not a Litestar guard, because those get a copy of the
+    whole route at every request.
+    """
+    roles: frozenset[str] = call.route_handler.opt.get("roles", NOBODY)
     if roles == OPEN:  # equal, not the same: Litestar copies what a route says
         return
-    assert isinstance(call, Call)  # noqa: S101  the app's request class
-    people, token = call.parts.people, call.token
+    people, token = call.visit.desk.parts.people, call.token
     login = people.known(token) or await people.authenticate(token)
     if login is None:
         raise LoginMustBeValid("the token is not that of an open login")

@@ -1,7 +1,7 @@
 """A customer's orders: place, look, change, take back."""
 
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -26,6 +26,7 @@ from interfaces.http.fields import (
     optional_number,
     order_uuid,
 )
+from interfaces.http.ids import fresh_id
 from interfaces.http.order_views import OrderView, OrderWithExecutions, order_view, with_executions
 from interfaces.http.pages import Page, before, page
 from interfaces.http.preferences import wait_for_fill
@@ -159,7 +160,7 @@ def _command(call: Call, data: NewOrder) -> PlaceOrder:
     symbol, named, account_id = checked_symbol(data.symbol), data.client_order_id, call.account_id
     return PlaceOrder(
         account_id=account_id,
-        order_id=uuid4() if named is None else order_uuid(account_id, named),
+        order_id=fresh_id() if named is None else order_uuid(account_id, named),
         symbol=symbol,
         side=data.side,
         type=data.type,

@@ -19,6 +19,7 @@ async def wait_for_fill(call: Call, answer: OrderAnswer) -> OrderAnswer:
         return answer
     settled = await call.parts.orders.settled(answer.order_id, answer.account_id, timeout=seconds)
     call.visit.desk.writes.note(settled.account_id, settled.log_position)
+    call.visit.stand_at(settled.log_position)
     return settled
 
 

@@ -1,11 +1,13 @@
 """What is known of one request besides its route and its body."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from interfaces.http.desk import Desk
+from interfaces.http.ids import fresh_id
 
 KEY = "daybook"
+_STANDING = (b"daybook-position", b"daybook-lag")
 
 
 class Visit:
@@ -16,7 +18,7 @@ class Visit:
     def __init__(self, desk: Desk, headers: dict[bytes, bytes]) -> None:
         self.desk = desk
         self.headers = headers
-        self.request_id = as_uuid(headers.get(b"x-request-id")) or uuid4()
+        self.request_id = as_uuid(headers.get(b"x-request-id")) or fresh_id()
         self.correlation_id = as_uuid(headers.get(b"x-correlation-id"))
         self.answer_headers: list[tuple[bytes, bytes]] = [(b"x-request-id", str(self.request_id).encode())]
         self.started = False
@@ -28,7 +30,11 @@ class Visit:
         self.answer_headers.append((name, value.encode("latin-1")))
 
     def stand_at(self, log_position: int, *, lag: int | None = None) -> None:
-        """Say where in the log the answer stands; a read also says how many events it was behind."""
+        """Say where in the log the answer stands; a read also says how many events it was behind.
+
+        The last word counts: an order's answer stands further on once its fill was waited for.
+        """
+        self.answer_headers = [header for header in self.answer_headers if header[0] not in _STANDING]
         self.say(b"daybook-position", str(log_position))
         if lag is not None:
             self.say(b"daybook-lag", str(lag))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import get, post
 from litestar.params import JSONBody
@@ -15,6 +15,7 @@ from domain.values import money
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import Amount, Cursor, Limit, MinPosition, number
+from interfaces.http.ids import fresh_id
 from interfaces.http.pages import Page, before, page
 from projections.activity import ACTIVITY_OF_ACCOUNT, CASH_MOVEMENTS, ActivityRow
 from projections.balances import BALANCE_OF_ACCOUNT, Balance
@@ -60,7 +61,7 @@ async def balance(request: Call, min_position: MinPosition = None) -> Wallet:
 async def deposit(request: Call, data: JSONBody[Transfer]) -> Transferred:
     """Pay money in. Honours `Idempotency-Key`. Refused: `money_must_be_whole_cents` (422)."""
     amount = money(number(data.amount))
-    command = Deposit(account_id=request.account_id, transfer_id=uuid4(), amount=amount)
+    command = Deposit(account_id=request.account_id, transfer_id=fresh_id(), amount=amount)
     return _transferred(await request.execute(command, body=data), amount)
 
 
@@ -72,7 +73,7 @@ async def withdraw(request: Call, data: JSONBody[Transfer]) -> Transferred:
     `money_must_be_whole_cents` (422).
     """
     amount = money(number(data.amount))
-    command = Withdraw(account_id=request.account_id, transfer_id=uuid4(), amount=amount)
+    command = Withdraw(account_id=request.account_id, transfer_id=fresh_id(), amount=amount)
     return _transferred(await request.execute(command, body=data), amount)
 
 

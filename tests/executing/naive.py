@@ -53,13 +53,16 @@ def rows_of(folder: Path) -> list[Row]:
             for number, line in enumerate(archive.read(archive.namelist()[0]).decode().splitlines()):
                 ms, *fields, suspicious = line.split(",")
                 if suspicious == "0":
-                    lines.append((int(ms), kind, number, [int(text) for text in fields[:4] if text.isdigit()]))
+                    lines.append(
+                        (int(ms), kind, number, [int(text) for text in fields[:4] if text.isdigit()])
+                    )
     rows, bid, ask, last = [], (0, 0), (0, 0), 0
     for sequence, (ms, kind, _, fields) in enumerate(sorted(lines), 1):
         if kind == "trade":
             last = fields[0]
         else:
-            bid, ask = fields[0] and fields[:2] or bid, fields[2] and fields[2:] or ask
+            bid = fields[:2] if fields[0] else bid
+            ask = fields[2:] if fields[2] else ask
         rows.append((sequence, ms, *bid, *ask, last))
     return rows
 
@@ -90,9 +93,14 @@ def scan(rows: Iterable[Row], orders: Iterable[Resting], *, taken: tuple[int, in
 
 def _share_out(orders: list[Resting], price: int, offered: int) -> None:
     """Who names no limit comes first, then the best limit, then who was first."""
-    for order in sorted(orders, key=lambda o: (o.limit is not None, -o.bound if o.is_buy else o.bound, o.rank)
-                        if o.limit is not None else (False, 0, o.rank)):  # fmt: skip
+    for order in sorted(orders, key=_priority):
         offered -= order.take(price, offered)
+
+
+def _priority(order: Resting) -> tuple[int, int]:
+    if order.limit is None:
+        return -(10**12), order.rank
+    return -order.limit if order.is_buy else order.limit, order.rank
 
 
 def _sorted_out(live: list[Resting]) -> tuple[list[Resting], list[Resting], list[Resting], list[Resting]]:

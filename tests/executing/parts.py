@@ -43,6 +43,7 @@ OPEN = Session(
     closes_at=datetime(2013, 10, 7, 20, 0, tzinfo=UTC),
 )
 VENUE_OF_GIFTS = "elsewhere"
+CASH = Decimal("5000000000.00")
 
 
 class Waiting(AssertionError):
@@ -106,13 +107,30 @@ def is_worked_off(redis_url: str) -> bool:
     return last is not None and progress is not None and json.loads(last) == json.loads(progress)
 
 
+def is_at_work(redis_url: str) -> bool:
+    """Whether an executor says how far it is."""
+    with redis.Redis.from_url(redis_url) as client:
+        return client.exists("executor:progress") == 1
+
+
 def wait_until_worked_off(settings: Settings, running: InThread, *, within: float = 10.0) -> None:
+    _wait_while_running(
+        running, lambda: is_worked_off(settings.redis_url or ""), "the last tick is worked off", within
+    )
+
+
+def wait_until_at_work(settings: Settings, running: InThread, *, within: float = 10.0) -> None:
+    """Wait until the executor has read the log and the quotes, and listens to the market."""
+    _wait_while_running(running, lambda: is_at_work(settings.redis_url or ""), "an executor works", within)
+
+
+def _wait_while_running(running: InThread, happened: Callable[[], bool], what: str, within: float) -> None:
     def done() -> bool:
         if running.error is not None:
             raise running.error
-        return is_worked_off(settings.redis_url or "")
+        return happened()
 
-    wait_for(done, "the executor works off the last tick", within=within)
+    wait_for(done, what, within=within)
 
 
 class SetClock:
@@ -144,11 +162,11 @@ class Customers:
     def submit(self, command: c.Command) -> "Future[Answer]":
         return self.committer.submit(Request.by_role("customer", command))
 
-    def account(self, *, cash: str = "1000000000.00", shares: int = 0) -> UUID:
+    def account(self, *, shares: int = 0) -> UUID:
         """An account with cash and, bought elsewhere, shares of IBM."""
         account_id = uuid4()
         self.submit(c.OpenAccount(account_id=account_id, owner_id=uuid4()))
-        self.submit(c.Deposit(account_id=account_id, transfer_id=uuid4(), amount=Decimal(cash))).result(10)
+        self.submit(c.Deposit(account_id=account_id, transfer_id=uuid4(), amount=CASH)).result(10)
         if shares:
             bought = self.place(account_id, quantity=Decimal(shares), limit_price=Decimal(100))
             self.submit(
@@ -279,7 +297,8 @@ def filled(settings: Settings, order_id: UUID) -> Decimal:
     """How much of an order is filled by now."""
     with connect(settings.database_url or "", application="test") as connection:
         rows = connection.execute(
-            "SELECT state FROM stored_events WHERE originator_id = %s AND topic = 'Order.Executed'", (order_id,)
+            "SELECT state FROM stored_events WHERE originator_id = %s AND topic = 'Order.Executed'",
+            (order_id,),
         ).fetchall()
     return sum((Decimal(msgspec.json.decode(row[0])["quantity"]) for row in rows), Decimal(0))
 

@@ -13,7 +13,7 @@ from tests.executing.naive import MICRO, Resting
 from tests.executing.parts import FRIDAY, MONDAY, Customers
 
 ASK_AT_PLACING = 1_819_000  # what market and stop buys are covered by
-SHARES_EACH = 400_000
+SHARES_EACH = 10_000_000
 
 
 def dollars(price: int) -> Decimal:
@@ -24,7 +24,9 @@ def shares(quantity: int) -> Decimal:
     return Decimal(quantity) / MICRO
 
 
-def place_at_random(customers: Customers, *, orders: int, seed: int, accounts: int = 6) -> dict[UUID, Resting]:
+def place_at_random(
+    customers: Customers, *, orders: int, seed: int, accounts: int = 6
+) -> dict[UUID, Resting]:
     """Place orders for several accounts, some on Friday, most before Monday's open."""
     random = Random(seed)
     customers.clock.time = FRIDAY
@@ -54,13 +56,13 @@ def _take_ranks(futures: list[Any]) -> None:
 def _wishes(random: Random, orders: int) -> Iterator[Resting]:
     for _ in range(orders):
         kind = random.choices(
-            ["near", "far", "stop", "stop_limit", "market"], weights=[45, 15, 18, 18, 4]
+            ["near", "far", "best", "stop", "stop_limit", "market"], weights=[43, 15, 2, 18, 18, 4]
         )[0]
         order = Resting(
             rank=0,
             is_buy=random.random() < 0.5,
             leaves=_quantity(random),
-            time_in_force=random.choices(["gtc", "day", "ioc", "fok"], weights=[76, 10, 7, 7])[0],
+            time_in_force=random.choices(["gtc", "day", "ioc", "fok"], weights=[70, 10, 8, 12])[0],
         )
         _set_prices(order, kind, random)
         yield order
@@ -80,8 +82,13 @@ def _set_prices(order: Resting, kind: str, random: Random) -> None:
     if kind == "far":
         order.limit = random.randint(15_000, 18_100) * 100
         order.limit = order.limit if order.is_buy else 3_660_000 - order.limit
+    if kind == "best":  # the best prices of the day, for more than was to be had there
+        order.leaves = 1_000_000 * MICRO
+        order.limit = 1_819_000 if order.is_buy else 1_833_000
     if kind.startswith("stop"):
-        order.stop = random.randint(18_190, 18_360) * 100 if order.is_buy else random.randint(18_140, 18_320) * 100
+        order.stop = (
+            random.randint(18_190, 18_360) * 100 if order.is_buy else random.randint(18_140, 18_320) * 100
+        )
     if kind == "stop_limit" and order.stop is not None:
         order.limit = order.stop + random.randint(-20, 30) * (100 if order.is_buy else -100)
     if order.is_buy and order.limit is None:

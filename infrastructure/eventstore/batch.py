@@ -24,6 +24,7 @@ from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job
 from infrastructure.eventstore.log import Appending, Recorded
 from infrastructure.eventstore.mapper import encode_event
+from infrastructure.postgres import arrays
 
 log = structlog.get_logger()
 
@@ -37,7 +38,8 @@ class NewKeys:
     """Idempotency rows on their way into the table, column by column."""
 
     def __init__(self) -> None:
-        self.keys: list[Key] = []
+        self.accounts: list[UUID] = []
+        self.keys: list[bytes] = []
         self.hashes: list[bytes] = []
         self.answers: list[bytes] = []
 
@@ -46,13 +48,19 @@ class NewKeys:
 
     def add(self, key: Key, request_hash: bytes, answer: Answer) -> None:
         """Keep an answer under its key."""
-        self.keys.append(key)
+        self.accounts.append(key[0])
+        self.keys.append(key[1].encode())
         self.hashes.append(request_hash)
         self.answers.append(_encode_answer(answer))
 
-    def columns(self) -> Sequence[Sequence[Any]]:
+    def columns(self) -> Sequence[arrays.Column]:
         """Accounts, keys, hashes and answers."""
-        return [key[0] for key in self.keys], [key[1] for key in self.keys], self.hashes, self.answers
+        return (
+            arrays.uuids(self.accounts),
+            arrays.texts(self.keys),
+            arrays.byteas(self.hashes),
+            arrays.byteas(self.answers),
+        )
 
 
 class Batch:
@@ -98,10 +106,13 @@ class Batch:
         """Whether any command carries an idempotency key."""
         return any(job.request.metadata.idempotency_key for job in self._jobs)
 
-    def keys(self) -> tuple[list[UUID], list[str]]:
-        """The idempotency keys of the commands, by account and key."""
+    def keys(self) -> Sequence[arrays.Column]:
+        """The idempotency keys of the commands: accounts and keys."""
         found = [key for job in self._jobs if (key := _key_of(job.request))]
-        return [account_id for account_id, _ in found], [text for _, text in found]
+        return (
+            arrays.uuids([account_id for account_id, _ in found]),
+            arrays.texts([text.encode() for _, text in found]),
+        )
 
     def answer_repeated(self, rows: Sequence[tuple[UUID, str, bytes, bytes]]) -> None:
         """Take in the stored answers of keys that were used before."""
@@ -145,7 +156,7 @@ class Batch:
     def _append(self, events: Sequence[Event], request: Request, position: int, *, now: datetime) -> int:
         if not events:
             return position
-        said = encode_metadata(_stamped(request, now)).decode()
+        said = encode_metadata(_stamped(request, now))
         for event in events:
             position += 1
             self.rows.add(

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -44,12 +45,12 @@ from infrastructure.postgres.connections import connect
 log = structlog.get_logger()
 
 _KEYS = (
-    "SELECT k.account_id, k.key, k.request_hash, k.answer FROM unnest(%s::uuid[], %s::text[]) AS want(account_id, key)"
+    "SELECT k.account_id, k.key, k.request_hash, k.answer FROM unnest(%b, %b) AS want(account_id, key)"
     " JOIN idempotency_keys k ON k.account_id = want.account_id AND k.key = want.key"
 )
 _KEEP_KEYS = (
     "INSERT INTO idempotency_keys (account_id, key, request_hash, answer, recorded_at)"
-    " SELECT *, %s::timestamptz FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::bytea[])"
+    " SELECT *, %s::timestamptz FROM unnest(%b, %b, %b, %b)"
 )
 _IS_THERE = "SELECT 1 FROM stored_events WHERE notification_id = %s AND originator_id = %s AND state = %s"
 
@@ -58,7 +59,7 @@ FOREIGN_LIMIT = 20_000
 
 RETRY_S = 0.05
 
-Observer = Callable[[Sequence[Recorded]], None]
+Observer = Callable[[int, set[UUID]], None]
 
 
 class CommitterSettings(Struct, frozen=True, kw_only=True):
@@ -74,7 +75,7 @@ class CommitterSettings(Struct, frozen=True, kw_only=True):
 class Committer:
     """The one way into the log. `submit` and `submit_async` may be called from any thread.
 
-    `on_commit` is told the rows of each batch after its commit, before its commands are answered.
+    `on_commit` is told the log's end and the changed orders after each commit, before its commands are answered.
     """
 
     def __init__(
@@ -230,18 +231,15 @@ class Committer:
             self._cache.learn(row)
         if rows:
             batch.heed(rows)
-            self._see(rows)
-
-    def _see(self, rows: Sequence[Recorded]) -> None:
-        self._position = rows[-1].log_position
-        self._last_time = rows[-1].recorded_at
+            self._position = rows[-1].log_position
+            self._last_time = rows[-1].recorded_at
 
     def _after_commit(self, batch: Batch) -> None:
         if batch.rows:
-            rows = list(batch.rows.rows())
-            self._see(rows)
+            self._position = batch.rows.end
+            self._last_time = batch.rows.times[-1]
             if self._on_commit is not None:
-                self._on_commit(rows)
+                self._on_commit(batch.rows.end, batch.rows.orders())
 
     # The connection.
 

@@ -2,7 +2,7 @@
 positions is the order of commits, and a reader of "everything after N" can skip nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from psycopg import Connection, Cursor
 
 from domain.aggregate import Event
 from infrastructure.eventstore.mapper import decode_event
+from infrastructure.postgres import arrays
 
 LOG_LOCK = 0x6461_7962_6F6F_6B30  # "daybook0": one number a log, that is a shard
 
@@ -23,8 +24,8 @@ READ_AFTER = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 )
 APPEND = (
-    f"INSERT INTO stored_events ({COLUMNS}) SELECT * FROM unnest("
-    "%b::bigint[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::timestamptz[], %b::json[])"
+    f"INSERT INTO stored_events ({COLUMNS}) SELECT p, i, v, t, s, a, r, m::json"
+    " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
 )
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
 
@@ -57,12 +58,12 @@ class Appending:
         self.states: list[bytes] = []
         self.account_ids: list[UUID] = []
         self.times: list[datetime] = []
-        self.metadata: list[str] = []
+        self.metadata: list[bytes] = []
 
     def __len__(self) -> int:
         return len(self.positions)
 
-    def add(self, event: Event, *, position: int, topic: str, state: bytes, metadata: str) -> None:
+    def add(self, event: Event, *, position: int, topic: str, state: bytes, metadata: bytes) -> None:
         """Put one event at a position."""
         self.positions.append(position)
         self.originator_ids.append(event.originator_id)
@@ -73,22 +74,28 @@ class Appending:
         self.times.append(event.recorded_at)
         self.metadata.append(metadata)
 
-    def columns(self) -> Sequence[Sequence[Any]]:
+    def columns(self) -> Sequence[arrays.Column]:
         """The parameters of APPEND."""
         return (
-            self.positions,
-            self.originator_ids,
-            self.versions,
-            self.topics,
-            self.states,
-            self.account_ids,
-            self.times,
-            self.metadata,
+            arrays.int8s(self.positions),
+            arrays.uuids(self.originator_ids),
+            arrays.int8s(self.versions),
+            arrays.texts([topic.encode() for topic in self.topics]),
+            arrays.byteas(self.states),
+            arrays.uuids(self.account_ids),
+            arrays.times(self.times),
+            arrays.texts(self.metadata),
         )
 
-    def rows(self) -> Iterable[Recorded]:
-        """The rows as a reader will see them."""
-        return map(Recorded, *self.columns())
+    @property
+    def end(self) -> int:
+        """The last position."""
+        return self.positions[-1]
+
+    def orders(self) -> set[UUID]:
+        """The orders that changed."""
+        pairs = zip(self.originator_ids, self.topics, strict=True)
+        return {originator_id for originator_id, topic in pairs if topic.startswith("Order.")}
 
 
 def read_after(connection: Connection[Any], position: int, *, limit: int) -> list[Recorded]:

@@ -12,6 +12,7 @@ from psycopg import Connection
 from application.requests import Metadata, encode_metadata
 from infrastructure.eventstore.log import APPEND, LAST, LOG_LOCK, TAKE_LOCK, Appending
 from infrastructure.eventstore.mapper import decode_event
+from infrastructure.postgres import arrays
 
 
 class LogRecorder(PostgresApplicationRecorder):
@@ -30,11 +31,12 @@ class LogRecorder(PostgresApplicationRecorder):
     def _append(
         self, connection: Connection[Any], stored_events: Sequence[StoredEvent], metadata: Metadata
     ) -> list[int]:
+        arrays.register(connection)
         connection.execute(TAKE_LOCK, (LOG_LOCK,))
         last = connection.execute(LAST).fetchone()
         position = last["notification_id"] if last else 0
         rows = Appending()
-        said = encode_metadata(metadata).decode()
+        said = encode_metadata(metadata)
         for offset, stored in enumerate(stored_events, 1):
             event = decode_event(stored.topic, stored.state)
             rows.add(event, position=position + offset, topic=stored.topic, state=stored.state, metadata=said)

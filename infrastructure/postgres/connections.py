@@ -12,6 +12,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from application.errors import DatabaseMustAnswer
+from infrastructure.postgres import arrays
 
 CONNECT_TIMEOUT_S = 5
 
@@ -45,6 +46,7 @@ def connect(url: str, *, application: str, idle_limit_ms: int = 0) -> psycopg.Co
         options=f"-c idle_in_transaction_session_timeout={idle_limit_ms} -c timezone=UTC",
     )
     configure(connection)
+    arrays.register(connection)
     return connection
 
 

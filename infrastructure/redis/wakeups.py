@@ -5,7 +5,6 @@ while Redis is slow goes out as one message.
 """
 
 import threading
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -13,7 +12,6 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from infrastructure.eventstore.log import Recorded
 from infrastructure.redis import connect
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED
 
@@ -51,11 +49,10 @@ class Announcer:
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
         self._thread.start()
 
-    def appended(self, rows: Sequence[Recorded]) -> None:
-        """The log has grown by these rows."""
-        orders = {row.originator_id for row in rows if row.topic.startswith("Order.")}
+    def appended(self, log_position: int, orders: set[UUID]) -> None:
+        """The log has grown up to here, and these orders have changed."""
         with self._lock:
-            self._position = rows[-1].log_position
+            self._position = log_position
             self._orders |= orders
         self._due.set()
 

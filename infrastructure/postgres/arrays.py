@@ -1,0 +1,124 @@
+"""Columns as PostgreSQL arrays in binary form, built in one go.
+
+psycopg builds an array element by element in Python, which was half of what the committer did. Here a column
+of n values is one `bytes`: a header (dimensions, element type, length) and each element with its length.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from struct import Struct
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_INT8, _TEXT, _BYTEA, _UUID, _TIMESTAMPTZ = 20, 25, 17, 2950, 1184
+_ARRAY_OF = {_INT8: 1016, _TEXT: 1009, _BYTEA: 1001, _UUID: 2951, _TIMESTAMPTZ: 1185}
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
+
+_header = Struct("!iiIii").pack
+_length = Struct("!i").pack
+_int8 = Struct("!iq").pack
+_UUID_LENGTH = _length(16)
+
+
+class Column:
+    """One array parameter, ready to be sent."""
+
+    __slots__ = ("data",)
+    oid = 0
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Int8s(Column):
+    """bigint[]"""
+
+    oid = _ARRAY_OF[_INT8]
+
+
+class Texts(Column):
+    """text[]"""
+
+    oid = _ARRAY_OF[_TEXT]
+
+
+class Byteas(Column):
+    """bytea[]"""
+
+    oid = _ARRAY_OF[_BYTEA]
+
+
+class Uuids(Column):
+    """uuid[]"""
+
+    oid = _ARRAY_OF[_UUID]
+
+
+class Times(Column):
+    """timestamptz[]"""
+
+    oid = _ARRAY_OF[_TIMESTAMPTZ]
+
+
+def int8s(values: Sequence[int]) -> Int8s:
+    """A column of whole numbers."""
+    return Int8s(_array(_INT8, len(values), [_int8(8, value) for value in values]))
+
+
+def times(values: Sequence[datetime]) -> Times:
+    """A column of moments."""
+    return Times(_array(_TIMESTAMPTZ, len(values), [_int8(8, _microseconds(value)) for value in values]))
+
+
+def uuids(values: Sequence[UUID]) -> Uuids:
+    """A column of ids."""
+    parts = [part for value in values for part in (_UUID_LENGTH, value.bytes)]
+    return Uuids(_array(_UUID, len(values), parts))
+
+
+def byteas(values: Sequence[bytes]) -> Byteas:
+    """A column of bytes."""
+    return Byteas(_array(_BYTEA, len(values), _with_lengths(values)))
+
+
+def texts(values: Sequence[bytes]) -> Texts:
+    """A column of texts, given as UTF-8. Raises ValueError for a NUL, which PostgreSQL cannot hold."""
+    data = _array(_TEXT, len(values), _with_lengths(values))
+    if any(b"\x00" in value for value in values):
+        raise ValueError("a text cannot hold the character NUL")
+    return Texts(data)
+
+
+def register(connection: Connection[object]) -> None:
+    """Let the connection send these columns as they are."""
+    for kind in (Int8s, Texts, Byteas, Uuids, Times):
+        connection.adapters.register_dumper(kind, _dumper_of(kind))
+
+
+def _dumper_of(kind: type[Column]) -> type[Dumper]:
+    class AsIs(Dumper):
+        oid = kind.oid
+        format = Format.BINARY
+
+        def dump(self, obj: Column) -> bytes:
+            return obj.data
+
+    return AsIs
+
+
+def _array(element: int, count: int, parts: Iterable[bytes]) -> bytes:
+    if not count:
+        return _header(0, 0, element, 0, 1)[:12]
+    return _header(1, 0, element, count, 1) + b"".join(parts)
+
+
+def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
+    return [part for value in values for part in (_length(len(value)), value)]
+
+
+def _microseconds(moment: datetime) -> int:
+    passed = moment - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -3,6 +3,8 @@
 import asyncio
 import getpass
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Literal
 from uuid import uuid4
 
@@ -11,12 +13,15 @@ from cyclopts import App
 from application.commands import OpenAccount
 from application.requests import Metadata, Request
 from domain.errors import Refusal
-from infrastructure.people import Role, User
+from infrastructure.clocks import StampingClock
+from infrastructure.eventstore.committer import Committer
+from infrastructure.people import People, Role, User
+from infrastructure.postgres.connections import async_pool
 from infrastructure.settings import Settings
-from infrastructure.wiring import api_parts
+from infrastructure.wiring import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 
-app = App(help="People who may log in.")
+app = App(name="users", help="People who may log in.")
 
 REFUSED = 2
 
@@ -86,24 +91,41 @@ def create_user(settings: Settings, *, email: str, full_name: str, role: Role, p
 
 
 async def _create(settings: Settings, *, email: str, full_name: str, role: Role, password: str) -> User:
-    async with api_parts(settings) as parts:
-        try:
-            user = await parts.people.register(email, password, full_name, role)
-            if user.account_id is not None:
-                command = OpenAccount(account_id=user.account_id, owner_id=user.user_id)
-                by = Metadata(actor=str(user.user_id), role=role, request_id=uuid4())
-                await parts.commands.execute(Request(command=command, metadata=by))
-        finally:
-            parts.people.close()
+    async with _people(settings) as people:
+        user = await people.register(email, password, full_name, role)
+        if user.account_id is not None:
+            await asyncio.to_thread(_open_account, settings, user)
     return user
 
 
+def _open_account(settings: Settings, user: User) -> None:
+    assert user.account_id is not None, "a customer has an account"  # noqa: S101
+    database_url, redis_url = urls_of(settings)
+    clock = StampingClock(settings, redis_url)
+    committer = Committer(database_url, clock=clock).start()
+    command = OpenAccount(account_id=user.account_id, owner_id=user.user_id)
+    by = Metadata(actor=str(user.user_id), role=user.role, request_id=uuid4())
+    try:
+        committer.submit(Request(command=command, metadata=by)).result()
+    finally:
+        committer.stop()
+        clock.close()
+
+
 async def _all(settings: Settings) -> list[User]:
-    async with api_parts(settings) as parts:
+    async with _people(settings) as people:
+        return await people.users()
+
+
+@asynccontextmanager
+async def _people(settings: Settings) -> AsyncIterator[People]:
+    """People alone: neither Redis nor the market is needed to see or add them."""
+    async with async_pool(urls_of(settings)[0], application="daybook users", size=1) as pool:
+        people = People(pool, login_hours=settings.login_hours)
         try:
-            return await parts.people.users()
+            yield people
         finally:
-            parts.people.close()
+            people.close()
 
 
 def _asked() -> str:
@@ -118,15 +140,14 @@ def _with_servers(general: GeneralFlags) -> Settings:
     return with_servers(settings_from(general))
 
 
-def _outcome(work: object) -> int:
+def _outcome(work: Callable[[], int]) -> int:
     from interfaces.roles.running import outcome
 
     def refusing() -> int:
         try:
-            found: int = work()  # type: ignore[operator]
+            return work()
         except Refusal as refusal:
             print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)
             return REFUSED
-        return found
 
     return outcome(refusing)

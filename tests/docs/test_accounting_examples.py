@@ -54,7 +54,8 @@ class Bookkeeper:
             "held": f"{account.held:,}",
             "shares": f"{position.quantity.normalize():f}",
             "reserved": f"{position.reserved.normalize():f}",
-            "lots": " + ".join(f"{lot.quantity.normalize():f} for {lot.cost:,}" for lot in position.lots) or "none",
+            "lots": " + ".join(f"{lot.quantity.normalize():f} for {lot.cost:,}" for lot in position.lots)
+            or "none",
             "realised": f"{position.realised:,}",
         }
 
@@ -65,7 +66,11 @@ class Bookkeeper:
     def _place(self, name: str, **terms: str | None) -> None:
         order_id = self._orders[name] = UUID(int=1000 + len(self._orders))
         limit = terms.pop("limit")
-        order: dict[str, Any] = {**terms, "type": "market" if limit is None else "limit", "limit_price": limit}
+        order: dict[str, Any] = {
+            **terms,
+            "type": "market" if limit is None else "limit",
+            "limit_price": limit,
+        }
         order |= {"account_id": ACCOUNT, "order_id": order_id, "symbol": "AAPL"}
         self.desk.send(msgspec.convert(order, c.PlaceOrder, strict=False))
 

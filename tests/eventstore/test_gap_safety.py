@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -84,10 +85,10 @@ def test_a_reader_sees_every_position_once_and_in_order_while_two_processes_writ
     with connect(database.app_url, application="test") as connection:
         rows = read_after(connection, 0, limit=1_000_000)
     by_writer = [row.account_id for row in rows]
-    changes = sum(one != other for one, other in zip(by_writer, by_writer[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(by_writer))
     assert len(set(by_writer)) == 2
     assert changes > 20, "the writers did not take turns, so nothing was put to the test"
-    assert all(one.recorded_at <= other.recorded_at for one, other in zip(rows, rows[1:], strict=False))
+    assert all(one.recorded_at <= other.recorded_at for one, other in pairwise(rows))
 
 
 def test_the_same_reader_is_caught_skipping_when_writers_do_not_take_the_log_lock(database: Any) -> None:

@@ -13,6 +13,7 @@ from infrastructure.settings import Settings
 from tests.executing.naive import Resting, rows_of, scan
 from tests.executing.parts import (
     CASH,
+    MONDAY,
     Customers,
     InThread,
     Log,
@@ -57,7 +58,7 @@ def test_a_day_of_ibm_fills_elects_and_ends_every_order_exactly_as_a_naive_scan_
     require_every_kind_of_outcome(orders)
     require_same_cash(log, orders)
     require_consistent_books(log)
-    require_times_within_the_session(log)
+    require_times_of_the_market(log)
     assert seconds < AT_MOST_S
 
 
@@ -87,7 +88,9 @@ def require_same_cash(log: Log, orders: dict[UUID, Resting]) -> None:
     assert cash == CASH * len(list(log.of_kind(Account))) - paid_before - total
 
 
-def require_times_within_the_session(log: Log) -> None:
+def require_times_of_the_market(log: Log) -> None:
+    """Facts are stamped with the market's time, which a role reads every 50 ms: at this speed it lags."""
+    times = [row.recorded_at for row in log.rows if row.topic == "Order.Executed"]
+    assert times == sorted(times)
     times = [event.recorded_at for event in log.all_executions()]
-    assert min(times) >= datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
-    assert max(times) <= datetime(2013, 10, 7, 20, 0, tzinfo=UTC)
+    assert MONDAY <= min(times) < max(times) <= datetime(2013, 10, 7, 20, 0, tzinfo=UTC)

@@ -16,7 +16,6 @@ from msgspec import structs
 from application import commands as c
 from domain.account import Account
 from domain.errors import OrderMustBeOpen
-from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderType, Side
 from infrastructure import executing
@@ -55,10 +54,10 @@ def test_a_new_order_is_filled_on_the_current_quote_because_the_log_wakes_the_ex
     execute: Callable[[], InThread],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(executing, "POLL_S", 5)  # so that no poll can do the work of a wake-up
     buyer = customers.account()
     executor = execute()
     wait_until_at_work(on_market_time, executor)
+    monkeypatch.setattr(executing, "POLL_S", 5)  # so that no poll can do the work of a wake-up
     market.says(AT_182)
     wait_until_worked_off(on_market_time, executor)
 
@@ -132,6 +131,7 @@ def test_what_another_has_executed_of_an_order_is_not_executed_again(
             quote=1,
         )
     ).result(10)
+    time.sleep(3 * executing.POLL_S)  # the executor has seen it by then
 
     market.says(AT_182, size=1000)
 

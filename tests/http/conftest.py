@@ -17,26 +17,6 @@ from tests.http.running import PASSWORD, Market, Running, serving, until
 _numbers = count(1)
 
 
-# TEMPORARY until News.follow closes its subscription.
-async def _follow(self):
-    from infrastructure import reading as r
-
-    subscription = r.AsyncSubscription(self._redis_url, [r.LOG_APPENDED, r.PROJECTED])
-    try:
-        async for channel, payload in subscription:
-            if channel == r.PROJECTED:
-                self.reached(r.decode_projected(payload))
-            else:
-                self._appended(payload)
-    finally:
-        await subscription.close()
-
-
-import infrastructure.reading
-
-infrastructure.reading.News.follow = _follow
-
-
 @pytest.fixture(scope="module")
 def module_database(servers: Servers, database_template: str) -> Iterator[Database]:
     name = f"daybook_http_{next(_numbers)}"
@@ -86,6 +66,13 @@ def market(running: Running) -> Iterator[Market]:
 @pytest.fixture
 def customer(running: Running) -> Iterator[httpx.Client]:
     """A new customer with 10,000 dollars."""
+    with closing(running.customer("10000.00")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def somebody(running: Running) -> Iterator[httpx.Client]:
+    """A customer with 10,000 dollars for all tests of the module that change nothing."""
     with closing(running.customer("10000.00")) as client:
         yield client
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from domain.quotes import ClockReading, Quote, Session, Tick
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import Settings
-from infrastructure.wiring import projector
+from infrastructure.wiring import executor, projector
 from interfaces.roles import api
 
 PASSWORD = "correct horse battery"
@@ -74,9 +74,7 @@ def serving(settings: Settings) -> Iterator[Running]:
         yield running
     finally:
         stop.set()
-        thread.join(timeout=6)
-        if thread.is_alive():
-            import faulthandler, sys; faulthandler.dump_traceback(file=open('/tmp/dump.txt','w'), all_threads=True)
+        thread.join(timeout=10)
         projecting.stop()
     assert not thread.is_alive()
 
@@ -108,6 +106,19 @@ def quote(symbol: str, sequence: int, *, last: str = "100.00", at: datetime | No
     )
 
 
+@contextmanager
+def executing(settings: Settings) -> Iterator[None]:
+    """Run the executor until the block ends."""
+    stop = threading.Event()
+    thread = threading.Thread(target=executor(settings).run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+
+
 class Market:
     """Publishes quotes as the market role does."""
 
@@ -131,6 +142,25 @@ class Market:
     def close(self) -> None:
         """Let go of the connection."""
         self._publisher.close()
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """The body of a limit order that rests: 10 AAPL at 90 dollars."""
+    body = {"symbol": "AAPL", "side": "buy", "type": "limit", "quantity": "10", "limit_price": "90.00"}
+    return {name: value for name, value in {**body, **changes}.items() if value is not None}
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a problem document with this status and code; returns the document."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem: dict[str, Any] = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), answer.text
+    assert problem["status"] == status
+    assert problem["type"] == f"/problems/{code}"
+    assert problem["instance"] == answer.headers["x-request-id"]
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
 
 
 def _answers(url: str) -> bool:

@@ -1,0 +1,1 @@
+"""Benchmarks: each figure beside the ceiling or peer that was measured in the same run. See docs/benchmarks.md."""

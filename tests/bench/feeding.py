@@ -1,0 +1,76 @@
+"""Gives commands to a committer in this process, as fast as it takes them."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from uuid import UUID
+
+from msgspec import Struct
+
+from application.answers import Answer
+from application.requests import Request
+from infrastructure.eventstore.committer import Committer
+from infrastructure.eventstore.log import Recorded
+from infrastructure.redis.market_clock import WallClock
+from tests.bench.stories import SYMBOLS, fill_of, limit_order
+
+WINDOW = 2_048
+"""So many commands wait at most: enough that a batch is always full."""
+
+
+class Fed(Struct, kw_only=True):
+    """How it went: commands answered, exceptions among them, and the batches' last log positions."""
+
+    commands: int
+    errors: int
+    seconds: float
+    batches: list[int]
+
+
+class Feeder:
+    """A committer of its own, and what it is given."""
+
+    def __init__(self, url: str) -> None:
+        self.batches: list[int] = []
+        self.committer = Committer(url, clock=WallClock(), on_commit=self._note).start()
+
+    def feed(self, requests: Sequence[Request], *, until: float | None = None) -> Fed:
+        """Give all of these, or as many as fit until then, and wait for the last answer."""
+        futures: list[Future[Answer]] = []
+        self.batches.clear()
+        began = time.monotonic()
+        for request in requests:
+            while self.committer.waiting >= WINDOW:
+                time.sleep(0.0005)
+            if until is not None and len(futures) % 64 == 0 and time.time() >= until:
+                break
+            futures.append(self.committer.submit(request))
+        errors = sum(future.exception(60) is not None for future in futures)
+        seconds = time.monotonic() - began
+        return Fed(commands=len(futures), errors=errors, seconds=seconds, batches=list(self.batches))
+
+    def stop(self) -> None:
+        """End the committer."""
+        self.committer.stop()
+
+    def _note(self, rows: Sequence[Recorded]) -> None:
+        self.batches.append(rows[-1].log_position)
+
+
+def purchases(accounts: Sequence[UUID], count: int) -> list[Request]:
+    """So many orders to buy, each with the execution that fills it: five events a pair."""
+    found = []
+    for number in range(count):
+        account_id, symbol = accounts[number % len(accounts)], SYMBOLS[number % 20]
+        order = limit_order(account_id, symbol)
+        found.append(Request.by_role("bench", order))
+        found.append(Request.by_role("bench", fill_of(account_id, order.order_id, symbol)))
+    return found
+
+
+def placements(accounts: Sequence[UUID], count: int) -> list[Request]:
+    """So many orders to buy that rest."""
+    return [
+        Request.by_role("bench", limit_order(accounts[number % len(accounts)], SYMBOLS[number % 1000]))
+        for number in range(count)
+    ]

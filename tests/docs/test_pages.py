@@ -1,0 +1,106 @@
+"""What the pages point to is there: other pages, headings, make targets, commands and their flags, files."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from interfaces.cli import main, projections, users
+from interfaces.cli.flags import GeneralFlags, MarketFlags
+from tests.docs.pages import DOCS, PAGES, ROOT, code_of
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_MAKE = re.compile(r"\bmake ([a-z]+)")
+_DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
+_FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
+_FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
+_MEDIA_TYPES = {"application/json", "application/problem"}
+
+GROUPS = {"projections": projections.app, "users": users.app}
+FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in _HEADING.findall(page.read_text("utf-8"))
+    }
+
+
+def known_flags() -> set[str]:
+    fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
+    return {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | {"demo", "help", "version"}
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in _LINK.findall(page.read_text("utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.is_file() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@each_page
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+    assert set(_MAKE.findall(code_of(page.read_text("utf-8")))) - targets == set()
+
+
+@each_page
+def test_every_command_exists(page: Path) -> None:
+    commands = set(main.app)
+    unknown = []
+    for name, rest in _DAYBOOK.findall(code_of(page.read_text("utf-8"))):
+        first, _, second = name.partition(" ")
+        inside = GROUPS.get(first)
+        if first not in commands or (inside is not None and second not in set(inside)):
+            unknown.append(name)
+        unknown += [flag for flag in _FLAG.findall(rest) if flag not in known_flags()]
+
+    assert unknown == []
+
+
+@each_page
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    named = set(_FILE.findall(code_of(page.read_text("utf-8")))) - _MEDIA_TYPES
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@each_page
+def test_no_page_mentions_the_place_it_was_written_at(page: Path) -> None:
+    text = page.read_text("utf-8")
+
+    assert re.findall(r"/(?:work|home/\w+|Users)/\S*", text) == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = {
+        (DOCS / link.partition("#")[0]).resolve()
+        for link in _LINK.findall((DOCS / "index.md").read_text("utf-8"))
+    }
+    pages = {page for page in PAGES if page.parent != ROOT and page.name != "index.md"}
+
+    assert pages - linked == set()
+
+
+def test_decisions_are_numbered_without_a_gap_and_told_in_three_parts() -> None:
+    decisions = [page for page in PAGES if page.parent.name == "decisions"]
+
+    assert [int(page.name[:4]) for page in decisions] == list(range(1, len(decisions) + 1))
+    for number, page in enumerate(decisions, 1):
+        first, *parts = _HEADING.findall(page.read_text("utf-8"))
+        assert first.startswith(f"{number}. ")
+        assert parts == ["Context", "Decision", "Consequences"]

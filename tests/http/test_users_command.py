@@ -1,0 +1,55 @@
+"""`daybook users` on the command line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from infrastructure.settings import Settings
+from tests.http.running import PASSWORD, Running
+
+
+def daybook(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "interfaces.cli.main", "users", *words],
+        env={**os.environ, **settings.as_environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def create(settings: Settings, email: str, role: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return daybook(settings, "create", "--email", email, "--full-name", "Somebody", "--role", role, *more)
+
+
+def test_a_created_customer_can_log_in_to_an_open_account_and_is_listed(running: Running) -> None:
+    created = create(running.settings, "cli@example.com", "customer", "--password", PASSWORD)
+    assert (created.returncode, created.stderr) == (0, "")
+
+    with running.client(running.log_in("cli@example.com")["access_token"]) as client:
+        assert client.get("/api/v1/wallet/balance").json()["status"] == "open"
+    listed = daybook(running.settings, "list")
+    assert "cli@example.com" in listed.stdout
+    assert listed.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "says"),
+    [
+        ("no-address", PASSWORD, "email_must_be_well_formed"),
+        ("short@example.com", "short", "password_must_be_long_enough"),
+        ("unasked@example.com", None, "--password"),
+    ],
+)
+def test_what_is_refused_is_one_line_and_exit_code_2(
+    running: Running, email: str, password: str | None, says: str
+) -> None:
+    more = () if password is None else ("--password", password)
+    refused = create(running.settings, email, "admin", *more)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert refused.stderr.count("\n") == 1

@@ -1,0 +1,232 @@
+"""What every read table must hold, worked out from the log by scanning it, with no thought for speed.
+
+Balances, orders and positions are read off the folded aggregates, which share no code with the projections.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.brokerage import fold
+from domain.account import Account
+from domain.aggregate import Aggregate
+from domain.order import Order
+from domain.position import Position
+from domain.values import NO_SHARES
+from projections.activity import ActivityRow
+from projections.audit import AuditRow
+from projections.balances import Balance
+from projections.executions import ExecutionRow
+from projections.orders import OrderRow
+from projections.positions import LotRow, PositionRow
+from projections.projection import Fact
+from projections.words import describe
+
+Key = tuple[Any, ...]
+Rows = dict[Key, Any]
+
+
+def aggregates(facts: Iterable[Fact]) -> dict[UUID, Aggregate]:
+    """Every aggregate as these facts leave it."""
+    found: dict[UUID, Aggregate] = {}
+    for fact in facts:
+        found[fact.event.originator_id] = fold(found.get(fact.event.originator_id), (fact.event,))
+    return found
+
+
+def lives(facts: Iterable[Fact], kind: type[Aggregate]) -> list[tuple[Any, list[Fact]]]:
+    """Every aggregate of a kind with all its facts."""
+    histories: dict[UUID, list[Fact]] = {}
+    for fact in facts:
+        if type(fact.event) in kind.FACTS:
+            histories.setdefault(fact.event.originator_id, []).append(fact)
+    return [(fold(None, [fact.event for fact in history]), history) for history in histories.values()]
+
+
+def balances(facts: Sequence[Fact]) -> Rows:
+    return {
+        (account.id,): Balance(
+            account_id=account.id,
+            owner_id=account.owner_id,
+            status=str(account.status),
+            opened_at=account.opened_at,
+            cash=account.cash,
+            held=account.held,
+            updated_at=history[-1].event.recorded_at,
+            log_position=history[-1].log_position,
+        )
+        for account, history in lives(facts, Account)
+    }
+
+
+def positions(facts: Sequence[Fact]) -> Rows:
+    return {
+        (position.account_id, position.symbol): PositionRow(
+            account_id=position.account_id,
+            symbol=position.symbol,
+            quantity=position.quantity,
+            reserved=position.reserved,
+            cost=position.cost,
+            realised=position.realised,
+            lots=[LotRow(lot.lot_id, lot.quantity, lot.cost, lot.acquired_at) for lot in position.lots],
+            updated_at=history[-1].event.recorded_at,
+            log_position=history[-1].log_position,
+        )
+        for position, history in lives(facts, Position)
+    }
+
+
+def orders(facts: Sequence[Fact]) -> Rows:
+    return {(order.id,): _order(order, history) for order, history in lives(facts, Order)}
+
+
+def _order(order: Order, history: list[Fact]) -> OrderRow:
+    terms = order.terms
+    assert terms is not None
+    venues = [fact.event.venue for fact in history if isinstance(fact.event, Order.Accepted | Order.Executed)]
+    return OrderRow(
+        order_id=order.id,
+        account_id=order.account_id,
+        client_order_id=terms.client_order_id,
+        symbol=terms.symbol,
+        side=str(terms.side),
+        type=str(terms.type),
+        time_in_force=str(terms.time_in_force),
+        quantity=terms.quantity,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        status=str(order.status),
+        reason=order.reason,
+        detail=order.detail,
+        venue=venues[0] if venues else None,
+        revision=order.revision,
+        filled_quantity=order.filled,
+        leaves_quantity=order.leaves if order.is_open else NO_SHARES,
+        notional=order.notional,
+        amount=order.spent,
+        average_price=order.average_price,
+        placed_at=order.placed_at,
+        accepted_at=order.accepted_at,
+        triggered_at=order.triggered_at,
+        ended_at=order.ended_at,
+        updated_at=history[-1].event.recorded_at,
+        placed_position=history[0].log_position,
+        log_position=history[-1].log_position,
+    )
+
+
+def executions(facts: Sequence[Fact]) -> Rows:
+    rows: Rows = {}
+    for fact in facts:
+        event = fact.event
+        if isinstance(event, Order.Executed):
+            about = [
+                one.event for one in facts if getattr(one.event, "execution_id", 0) == event.execution_id
+            ]
+            cash = next(e for e in about if isinstance(e, Account.PurchaseDebited | Account.SaleCredited))
+            rows[event.execution_id,] = ExecutionRow(
+                execution_id=event.execution_id,
+                order_id=event.originator_id,
+                account_id=event.account_id,
+                symbol=cash.symbol,
+                side="buy" if isinstance(cash, Account.PurchaseDebited) else "sell",
+                quantity=event.quantity,
+                price=event.price,
+                amount=cash.amount,
+                profit=next((e.profit for e in about if isinstance(e, Position.LotsRelieved)), None),
+                leaves_quantity=event.leaves_quantity,
+                venue=event.venue,
+                quote=event.quote,
+                executed_at=event.recorded_at,
+                log_position=fact.log_position,
+            )
+    return rows
+
+
+_SEEN_BY_CUSTOMERS: dict[str, str] = {
+    "Account.Opened": "account_opened",
+    "Account.Suspended": "account_suspended",
+    "Account.Reinstated": "account_reinstated",
+    "Account.Closed": "account_closed",
+    "Account.Deposited": "deposit",
+    "Account.Withdrawn": "withdrawal",
+    "Account.PurchaseDebited": "purchase",
+    "Account.SaleCredited": "sale",
+    "Order.Placed": "order_placed",
+    "Order.Rejected": "order_rejected",
+    "Order.Replaced": "order_replaced",
+    "Order.Triggered": "order_triggered",
+    "Order.Cancelled": "order_cancelled",
+    "Order.Expired": "order_expired",
+}
+TYPES = sorted(_SEEN_BY_CUSTOMERS.values())
+
+
+def activity(facts: Sequence[Fact]) -> Rows:
+    rows: Rows = {}
+    for fact in facts:
+        if fact.topic in _SEEN_BY_CUSTOMERS:
+            event: Any = fact.event
+            said = getattr(event, "terms", event)
+            is_order = fact.topic.startswith("Order.")
+            rows[event.account_id, fact.log_position] = ActivityRow(
+                account_id=event.account_id,
+                log_position=fact.log_position,
+                type=_SEEN_BY_CUSTOMERS[fact.topic],
+                at=event.recorded_at,
+                symbol=getattr(said, "symbol", None),
+                quantity=getattr(said, "quantity", None),
+                price=getattr(event, "price", None) if not is_order else None,
+                amount=cash_moved(fact),
+                order_id=event.originator_id if is_order else getattr(event, "order_id", None),
+                execution_id=getattr(event, "execution_id", None),
+                transfer_id=getattr(event, "transfer_id", None),
+                text=describe(event),
+            )
+    return rows
+
+
+def cash_moved(fact: Fact) -> Decimal | None:
+    """What came into an account's cash by this fact; None when it is not about cash."""
+    match fact.event:
+        case Account.Deposited(amount=amount) | Account.SaleCredited(amount=amount):
+            return amount
+        case Account.Withdrawn(amount=amount) | Account.PurchaseDebited(amount=amount):
+            return -amount
+        case _:
+            return None
+
+
+def audit(facts: Sequence[Fact]) -> Rows:
+    rows: Rows = {}
+    for fact in facts:
+        said = msgspec.json.decode(fact.metadata)
+        rows[fact.log_position,] = AuditRow(
+            log_position=fact.log_position,
+            account_id=fact.event.account_id,
+            subject_id=fact.event.originator_id,
+            topic=fact.topic,
+            at=fact.event.recorded_at,
+            actor=said["actor"],
+            role=said["role"],
+            origin_id=None,
+            request_id=UUID(said["request_id"]),
+            correlation_id=None,
+            causation_id=None,
+            idempotency_key=said.get("idempotency_key"),
+            text=describe(fact.event),
+        )
+    return rows
+
+
+TABLES = {
+    "balances": balances,
+    "positions": positions,
+    "orders": orders,
+    "executions": executions,
+    "activity": activity,
+    "audit": audit,
+}

@@ -1,0 +1,117 @@
+"""One database with everything that writes and reads it, for many examples one after the other."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.brokerage import fold
+from domain.aggregate import Aggregate
+from infrastructure.eventstore.committer import Committer, CommitterSettings
+from infrastructure.eventstore.log import read_after
+from infrastructure.postgres.connections import async_pool, connect, pool
+from infrastructure.projecting.folding import facts_of
+from infrastructure.projecting.runner import Projector
+from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.reading import History, News, Reads
+from projections.catalogue import PROJECTIONS
+from projections.projection import Fact, Projection, key_of
+from projections.questions import Question
+from tests.ledger.naive import TABLES
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+class World:
+    """A committer with a small cache, a projector, readers, and the log folded beside them.
+
+    `forgets` is an event that our own fold leaves out: then the invariants must fail.
+    """
+
+    def __init__(
+        self, url: str, *, projections: Sequence[Projection] = PROJECTIONS, forgets: type[Any] | None = None
+    ) -> None:
+        self.url = url
+        self.time = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+        self.facts: list[Fact] = []
+        self.aggregates: dict[UUID, Any] = {}
+        self.answers: list[tuple[tuple[Any, ...], bytes]] = []
+        self._projections, self._forgets = projections, forgets
+        settings = CommitterSettings(cache_aggregates=8)
+        self.committer = Committer(url, clock=self, settings=settings).start()
+        self._connection = connect(url, application="test")
+        self._loop = asyncio.new_event_loop()
+        self._async_pool = async_pool(url, application="test", size=1)
+        self._loop.run_until_complete(self._async_pool.open())
+        self._pool = pool(url, application="test", size=1)
+        self._pool.open()
+        self._reads = Reads(self._async_pool, News(NOWHERE), patience=0, log_end=lambda: len(self.facts))
+        self._history = History(self._pool, self.now)
+        self.project(2000)
+
+    def close(self) -> None:
+        self.committer.stop()
+        self._connection.close()
+        self._loop.run_until_complete(self._async_pool.close())
+        self._loop.close()
+        self._pool.close()
+
+    def now(self) -> datetime:
+        """The clock of everything."""
+        return self.time
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    def look(self) -> list[Fact]:
+        """Read what is new in the log and fold it. Positions have no gap, and time never runs backwards."""
+        new = facts_of(read_after(self._connection, len(self.facts), limit=10_000))
+        for fact in new:
+            event = fact.event
+            assert fact.log_position == len(self.facts) + 1
+            assert not self.facts or event.recorded_at >= self.facts[-1].event.recorded_at
+            self.facts.append(fact)
+            if type(event) is not self._forgets:
+                self.aggregates[event.originator_id] = fold(
+                    self.aggregates.get(event.originator_id), (event,)
+                )
+        return new
+
+    def project(self, batch: int) -> None:
+        """Bring the read tables up to the log."""
+        Projector(self.url, self._projections, wake=threading.Event(), batch=batch).catch_up()
+
+    def ask(self, question: Question[Any], **parameters: Any) -> list[Any]:
+        """The rows of the answer, as of the end of the log."""
+        asked = self._reads.many(question, min_position=len(self.facts), **parameters)
+        return self._loop.run_until_complete(asked).rows
+
+    def as_of(self, account_id: UUID, position: int | None, at: datetime | None) -> bytes:
+        """The account as it was, as the bytes that would go out."""
+        return msgspec.json.encode(self._history.as_of_now(account_id, position, at))
+
+    def of(self, account_ids: Sequence[UUID]) -> list[Fact]:
+        """The facts about these accounts."""
+        return [fact for fact in self.facts if fact.event.account_id in account_ids]
+
+    def cached(self) -> list[Aggregate]:
+        """What the committer has in memory between two batches."""
+        return list(self.committer._cache._entries.values())
+
+    def require_tables_to_be_the_fold(self, account_ids: Sequence[UUID]) -> None:
+        """Each row of these accounts in each read table is what scanning the log says, and there is no other."""
+        facts = self.of(account_ids)
+        for projection in self._projections:
+            columns, name = column_list(projection.table), projection.name
+            sql = f"SELECT {columns} FROM read.{name} WHERE account_id = ANY(%s)".encode()
+            found = [row_from(projection, row) for row in self._connection.execute(sql, (list(account_ids),))]
+            assert {key_of(projection, row): row for row in found} == TABLES[name](facts), name
+
+    def require_old_answers(self, count: int | None = None) -> None:
+        """The last answers about the past, asked for again, are the same bytes."""
+        for question, answer in self.answers if count is None else self.answers[-count:]:
+            assert self.as_of(*question) == answer

@@ -229,15 +229,16 @@ class History:
     def _require_past(
         self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
     ) -> None:
-        if at is not None:
-            if at >= self._now():
-                raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
-            # What is being decided now may bear this moment's stamp: wait for its commit. Later ones get later stamps.
-            with connection.transaction():
-                connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
-        end = last_row(connection)[0]
+        end, recorded_at = last_row(connection)
         if log_position is not None and log_position > end:
             raise InstantMustBeWellFormed(f"the log ends at {end}")
+        if at is None or (recorded_at is not None and at < recorded_at):
+            return  # the log's time never runs backwards: nothing can be recorded there any more
+        if at >= self._now():
+            raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
+        # What is being decided right now may bear this moment's stamp: wait for its commit.
+        with connection.transaction():
+            connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
 
 
 async def _wait(event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109, RUF100

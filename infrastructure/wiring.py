@@ -17,7 +17,7 @@ from domain.quotes import Session
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
-from infrastructure.executing import Executor
+from infrastructure.executing.executor import Executor
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.people import People
@@ -238,6 +238,7 @@ class RunningExecutor:
                 redis_url=self._redis_url,
                 committer=committer,
                 book=Book(self._settings.stop_elected_by),
+                tell_time=clock.tell,
             ).run(stop)
         finally:
             committer.stop()

@@ -18,8 +18,8 @@ from domain.account import Account
 from domain.errors import OrderMustBeOpen
 from domain.position import Position
 from domain.terms import OrderType, Side
-from infrastructure import executing
-from infrastructure.executing import LeaseWasLost
+from infrastructure.executing import executor as executing
+from infrastructure.executing.executor import LeaseWasLost
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from tests.executing.naive import rows_of, scan

@@ -145,7 +145,7 @@ BODIES = st.one_of(
     st.fixed_dictionaries({"amount": JSON, "reason": JSON}),
     st.fixed_dictionaries({"amount": JSON}),
 )
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ

@@ -320,7 +320,7 @@ class WholeLedger(RuleBasedStateMachine):
             assert error is None or isinstance(error, Refusal)
         self.world.look()
 
-    @rule(seconds=st.sampled_from([0.001, 1, 3600, -5]))
+    @rule(seconds=st.sampled_from([0.000001, 1, 3600]))
     def pass_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 
@@ -528,7 +528,7 @@ def live(world: World, **others: Any) -> None:
 def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
     world = World(database.app_url)
     try:
-        live(world, max_examples=60, stateful_step_count=50, phases=[Phase.generate])
+        live(world, max_examples=60, stateful_step_count=50)
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()

@@ -60,9 +60,9 @@ class Reading:
         self.reads = Reads(self, self.news, patience=patience, log_end=lambda: desk.committer.log_position)  # type: ignore[arg-type]
         self._connections = connections
 
-    def connection(self) -> Any:
+    def connection(self, *args: Any, **others: Any) -> Any:
         self.looks += 1
-        return self._connections.connection()
+        return self._connections.connection(*args, **others)
 
 
 def reading(
@@ -324,6 +324,17 @@ def test_what_has_not_happened_yet_cannot_be_told(history: History) -> None:
     for question in ((42, None), (None, at(3600)), (None, at(9999))):
         with pytest.raises(InstantMustBeWellFormed):
             ask(history, ANN, *question)
+
+
+def test_a_moment_before_the_logs_last_has_passed_even_when_the_clock_was_set_back(
+    desk: Desk, history: History
+) -> None:
+    before = ask(history, ANN, None, at(20))
+    desk.time = at(10)
+
+    assert ask(history, ANN, None, at(20)) == before
+    with pytest.raises(InstantMustBeWellFormed):
+        ask(history, ANN, None, at(24))
 
 
 def test_an_answer_about_a_moment_waits_for_what_is_being_stored_under_it(

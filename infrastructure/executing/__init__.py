@@ -1,0 +1,1 @@
+"""The executor: the only one who takes liquidity."""

@@ -4,7 +4,6 @@ The only part of Daybook that handles personal data. Everything else names peopl
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,16 @@ from msgspec import Struct
 from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from application.errors import Unavailable
-from domain.errors import Conflict, InputIsWrong, Refusal
+from infrastructure.credentials import (
+    LONGEST_PASSWORD,
+    CredentialsMustBeRight,
+    EmailMustBeWellFormed,
+    EmailMustNotBeTaken,
+    PeopleMustBeKnown,
+    checked_email,
+    checked_name,
+    checked_password,
+)
 from infrastructure.known import Known
 from infrastructure.passwords import Passwords
 
@@ -28,38 +35,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 LOGIN_KNOWN_S = 5.0
 """How long a login is believed without asking PostgreSQL; another process's log-out takes that long here."""
 
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
-
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _USER = "user_id, account_id, email, full_name, role, created_at"
-
-
-class NotLoggedIn(Refusal):
-    """Nobody is known to be asking."""
-
-
-class CredentialsMustBeRight(NotLoggedIn):
-    """No user has this e-mail address and password."""
-
-
-class EmailMustNotBeTaken(Conflict):
-    """Another user has this e-mail address."""
-
-
-class EmailMustBeWellFormed(InputIsWrong):
-    """The text is not an e-mail address."""
-
-
-class PasswordMustBeLongEnough(InputIsWrong):
-    """A password has 10 to 256 characters."""
-
-
-class FullNameMustBeWellFormed(InputIsWrong):
-    """A full name has 1 to 200 characters, all of them printable."""
-
-
-class PeopleMustBeKnown(Unavailable):
-    """The database of users and logins does not answer."""
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -102,12 +78,12 @@ class People:
         user = User(
             user_id=uuid4(),
             account_id=uuid4() if role == "customer" else None,
-            email=_checked_email(email),
-            full_name=_checked_name(full_name),
+            email=checked_email(email),
+            full_name=checked_name(full_name),
             role=role,
             created_at=datetime.now(UTC),
         )
-        password_hash = await self._passwords.hash(_checked_password(password))
+        password_hash = await self._passwords.hash(checked_password(password))
         async with self._connection() as connection:
             try:
                 await connection.execute(
@@ -196,7 +172,7 @@ class People:
 
     async def _find(self, email: str) -> tuple[User | None, str | None]:
         try:
-            address = _checked_email(email)
+            address = checked_email(email)
         except EmailMustBeWellFormed:
             return None, None
         async with self._connection() as connection:
@@ -247,25 +223,3 @@ def _user(row: Any) -> User:
         role=role,
         created_at=created_at,
     )
-
-
-def _checked_email(email: str) -> str:
-    address = email.strip()
-    if len(address) > 254 or not address.isprintable() or _EMAIL.fullmatch(address) is None:
-        raise EmailMustBeWellFormed("an e-mail address looks like name@example.com")
-    return address
-
-
-def _checked_password(password: str) -> str:
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise PasswordMustBeLongEnough(
-            f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, not {len(password)}"
-        )
-    return password
-
-
-def _checked_name(full_name: str) -> str:
-    name = full_name.strip()
-    if not 1 <= len(name) <= 200 or not name.isprintable():
-        raise FullNameMustBeWellFormed("a full name has 1 to 200 printable characters")
-    return name

@@ -198,6 +198,7 @@ class Committer:
         return Batch(jobs, cache=self._cache, collar=self._settings.collar)
 
     def _commit(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
+        clock_says = self._clock.now()  # before the lock: it may refuse
         batch.prefetch(connection)
         with connection.pipeline():
             connection.execute("BEGIN")
@@ -207,7 +208,7 @@ class Committer:
         self._learn(connection, rows_of(foreign), batch)
         if keys is not None:
             batch.answer_repeated(keys.fetchall())
-        now = self._now()
+        now = clock_says if self._last_time is None else max(clock_says, self._last_time)
         batch.decide(connection, now=now, after=self._position)
         with connection.pipeline():
             if batch.rows:
@@ -215,10 +216,6 @@ class Committer:
             if batch.new_keys:
                 connection.execute(_KEEP_KEYS, (now, *batch.new_keys.columns()), prepare=True)
             connection.execute("COMMIT")
-
-    def _now(self) -> datetime:
-        now = self._clock.now()
-        return now if self._last_time is None else max(now, self._last_time)
 
     def _learn(self, connection: psycopg.Connection[Any], rows: list[Recorded], batch: Batch) -> None:
         """Bring the cache up to the end of the log, which cannot move while we hold its lock."""

@@ -5,7 +5,6 @@ from typing import Any
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from interfaces.http.call import Call
 from interfaces.http.desk import Desk
 from interfaces.http.problems import MEDIA_TYPE, fault
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow

@@ -15,7 +15,7 @@ from litestar.response import Response
 
 from application.errors import ReadTableMustReachPosition, Unavailable
 from domain.errors import Conflict, InputIsWrong, NotFound, Refusal, RuleBroken
-from infrastructure.people import NotLoggedIn
+from infrastructure.credentials import NotLoggedIn
 from interfaces.http import refusals
 from interfaces.http.visit import Visit, visit_of
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from application.answers import OrderAnswer
 from domain.errors import InputIsWrong, NotFound, Refusal
-from infrastructure.people import NotLoggedIn
+from infrastructure.credentials import NotLoggedIn
 
 
 class LoginMustBeValid(NotLoggedIn):

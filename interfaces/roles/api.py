@@ -75,14 +75,23 @@ async def _serve(settings: Settings, stop: threading.Event, listener: socket.soc
         watch = asyncio.create_task(desk.marks.follow())
         ender = threading.Thread(target=_end_when, args=(stop, server), name="api stop", daemon=True)
         ender.start()
-        gc.collect()
-        gc.freeze()  # what is loaded stays: the collector need not look at it again
+        _calm_the_collector()
         log.info("serving", url=f"http://{settings.host}:{settings.port}")
         try:
             await server.serve(sockets=[listener])
         finally:
             watch.cancel()
             parts.people.close()
+
+
+def _calm_the_collector() -> None:
+    """Let the garbage collector look less often at what stays: code, and the committer's cached orders.
+
+    With Python's own thresholds it took a third of the time of an order once some 100,000 were cached.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _end_when(stop: threading.Event, server: uvicorn.Server) -> None:

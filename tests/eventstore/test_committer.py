@@ -12,6 +12,7 @@ import pytest
 from application import commands as c
 from application.answers import AccountAnswer, OrderAnswer
 from application.brokerage import Brokerage, fold
+from application.errors import MarketClockMustRun
 from application.requests import Metadata, Request
 from domain.account import Account
 from domain.errors import (
@@ -307,3 +308,20 @@ def test_an_order_and_its_hold_are_stored_together(
     order = fold(None, [row.event() for row in new if row.topic == "Order.Placed"])
     assert isinstance(order, Order)
     assert order.cover == Decimal("10.00")
+
+
+def test_a_clock_that_cannot_tell_the_time_leaves_the_log_free_for_others(
+    committer: Committer, account_id: UUID, database: Any
+) -> None:
+    class NoClock:
+        def now(self) -> datetime:
+            raise MarketClockMustRun("no market")
+
+    lost = Committer(database.app_url, clock=NoClock()).start()
+
+    refused = lost.submit(request(deposit(account_id, "1.00")))
+
+    assert isinstance(refused.exception(10), MarketClockMustRun)
+    answer = committer.submit(request(deposit(account_id, "1.00"))).result(2)
+    lost.stop()
+    assert answer.log_position == 3

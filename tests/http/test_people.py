@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from infrastructure import people as module
+from infrastructure.credentials import CredentialsMustBeRight, EmailMustNotBeTaken, PeopleMustBeKnown
 from infrastructure.known import Known
-from infrastructure.people import CredentialsMustBeRight, EmailMustNotBeTaken, People, PeopleMustBeKnown
+from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool
 from tests.conftest import Database
 

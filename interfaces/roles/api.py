@@ -87,7 +87,7 @@ async def _serve(settings: Settings, stop: threading.Event, listener: socket.soc
 def _calm_the_collector() -> None:
     """Let the garbage collector look less often at what stays: code, and the committer's cached orders.
 
-    With Python's own thresholds it took a third of the time of an order once some 100,000 were cached.
+    With Python's own thresholds it took a quarter of an order's time once tens of thousands were cached.
     """
     gc.collect()
     gc.freeze()

@@ -3,7 +3,7 @@
 Refusal
 └── Unavailable                             503, with Retry-After
     ├── QueueMustHaveRoom                   more commands are waiting than the queue may hold
-    ├── LogMustBeWritable                   PostgreSQL does not answer; nothing was stored
+    ├── LogMustBeWritable                   PostgreSQL does not answer; send it again with its key
     ├── MarketClockMustRun                  no market time to stamp facts with
     ├── QuotesMustBeKnown                   no quotes have arrived yet
     └── ReadTableMustReachPosition          the read table is behind the position asked for
@@ -23,7 +23,9 @@ class QueueMustHaveRoom(Unavailable):
 
 
 class LogMustBeWritable(Unavailable):
-    """The log cannot be written now. Nothing of the command was stored."""
+    """The log cannot be written now. Whether the command was stored is not known if PostgreSQL went away in
+    the middle of its commit: sent again with its idempotency key, it is done once either way.
+    """
 
 
 class DatabaseMustAnswer(Unavailable):

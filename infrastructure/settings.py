@@ -13,10 +13,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from application.expected import TellTheOperator
+
 PREFIX = "DAYBOOK_"
 
 
-class SettingIsWrong(Exception):
+class SettingIsWrong(TellTheOperator):
     """A setting's text cannot be read as what it must be."""
 
 

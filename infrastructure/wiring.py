@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import psycopg
@@ -155,16 +155,21 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             health=health,
         )
     finally:
-        for follower in followers:
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower
+        await _end(followers)
         await asyncio.to_thread(committer.stop)
         await health.close()
         await async_connections.close()
         await asyncio.to_thread(connections.close)
         announcer.close()
         clock.close()
+
+
+async def _end(followers: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: a cancellation that meets a finished send can be lost on its way."""
+    for follower in followers:
+        while not follower.done():
+            follower.cancel()
+            await asyncio.wait([follower], timeout=0.1)
 
 
 class RunningProjector:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from msgspec import structs
 
+from application.expected import TellTheOperator
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerDidNotStart
 from infrastructure.embedded.children import end_with_parent
 from infrastructure.embedded.folder import locked, publish, withdraw, write_json
@@ -35,12 +36,8 @@ _POSTGRES_STOP_SECONDS = 0.8
 Server = EmbeddedPostgres | EmbeddedRedis
 
 
-class PortIsTaken(Exception):
+class PortIsTaken(TellTheOperator):
     """Another program listens where the API should."""
-
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
 
 def up(settings: Settings, roles: Sequence[str] = ROLES) -> int:

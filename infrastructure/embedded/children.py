@@ -19,6 +19,8 @@ from typing import IO
 
 from msgspec import Struct
 
+from application.expected import TellTheOperator
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
@@ -30,12 +32,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class EmbeddedServerDidNotStart(Exception):
+class EmbeddedServerDidNotStart(TellTheOperator):
     """An embedded server cannot run; the sentence says why, with the end of its log."""
-
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
 
 class RunAs(Struct, frozen=True, kw_only=True):

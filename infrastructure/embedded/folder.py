@@ -9,33 +9,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from application.expected import TellTheOperator
+
 _LOCK = "lock"
 _SERVERS = "servers.json"
 _LOCK_SECONDS = 0.5  # `find_servers` holds the lock for an instant
 
 
-class DataFolderIsInUse(Exception):
+class DataFolderIsInUse(TellTheOperator):
     """Another Daybook holds the data folder."""
 
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
-
-class DataFolderCannotBeUsed(Exception):
+class DataFolderCannotBeUsed(TellTheOperator):
     """This user may not use the data folder."""
 
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
-
-class NoDaybookRuns(Exception):
+class NoDaybookRuns(TellTheOperator):
     """No `daybook up` runs on the data folder, so there are no embedded servers to use."""
-
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
 
 @contextlib.contextmanager

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec import Struct
 from psycopg import Connection
 
-from application.answers import Answer
+from application.answers import AccountAnswer, Answer, OrderAnswer
 from application.brokerage import fold
 from application.commands import Stream
 from application.handlers import handle
@@ -28,8 +29,16 @@ from infrastructure.postgres import arrays
 
 log = structlog.get_logger()
 
-_encode_answer = msgspec.json.Encoder().encode
-_answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+
+class StoredAnswer(Struct, frozen=True, omit_defaults=True):
+    """An answer as it is kept beside its idempotency key: one of the two."""
+
+    account: AccountAnswer | None = None
+    order: OrderAnswer | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(StoredAnswer).decode
 
 Key = tuple[UUID, str]
 
@@ -51,7 +60,7 @@ class NewKeys:
         self.accounts.append(key[0])
         self.keys.append(key[1].encode())
         self.hashes.append(request_hash)
-        self.answers.append(_encode_answer(answer))
+        self.answers.append(_encode(_stored(answer)))
 
     def columns(self) -> Sequence[arrays.Column]:
         """Accounts, keys, hashes and answers."""
@@ -168,7 +177,10 @@ class Batch:
         stored_hash, answer = self._answered[key]
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
-        return _answers.decode(answer)
+        stored = _decode(answer)
+        found = stored.order or stored.account
+        assert found is not None, "what is kept is one of the two"  # noqa: S101
+        return found
 
     def _remember(self, key: Key, request_hash: bytes, answer: Answer) -> None:
         self.new_keys.add(key, request_hash, answer)
@@ -213,6 +225,10 @@ class Batch:
                 self._cache.drop(aggregate.id)
                 self._blank.discard(aggregate.id)
                 self._touched.pop(aggregate.id, None)
+
+
+def _stored(answer: Answer) -> StoredAnswer:
+    return StoredAnswer(order=answer) if isinstance(answer, OrderAnswer) else StoredAnswer(account=answer)
 
 
 def _key_of(request: Request) -> Key | None:

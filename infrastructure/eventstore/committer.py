@@ -22,7 +22,7 @@ from uuid import UUID
 import psycopg
 import structlog
 from msgspec import Struct
-from psycopg.errors import UniqueViolation
+from psycopg.errors import IdleInTransactionSessionTimeout, TransactionTimeout, UniqueViolation
 
 from application.answers import Answer
 from application.clock import Clock
@@ -40,7 +40,7 @@ from infrastructure.eventstore.log import (
     last_row,
     rows_of,
 )
-from infrastructure.postgres.connections import connect
+from infrastructure.postgres.connections import connect, has_transaction_timeout
 
 log = structlog.get_logger()
 
@@ -57,7 +57,15 @@ _IS_THERE = "SELECT 1 FROM stored_events WHERE notification_id = %s AND originat
 FOREIGN_LIMIT = 20_000
 """More than this appended by others since the last look, and reading again is cheaper than following."""
 
+WORTH_ANOTHER_TRY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    UniqueViolation,
+    TransactionTimeout,
+    IdleInTransactionSessionTimeout,
+)
 RETRY_S = 0.05
+LONGEST_TRANSACTION_MS = 5_000
 
 Observer = Callable[[int, set[UUID]], None]
 
@@ -172,7 +180,7 @@ class Committer:
                 break
             except Unavailable as refusal:
                 return _fail(jobs, refusal)
-            except (psycopg.OperationalError, psycopg.InterfaceError, UniqueViolation) as error:
+            except WORTH_ANOTHER_TRY as error:
                 self._lose(error)
                 if time.monotonic() > deadline:
                     return _fail(jobs, LogMustBeWritable("the log does not answer; try again"))
@@ -206,6 +214,8 @@ class Committer:
             foreign = connection.execute(READ_AFTER, (self._position, FOREIGN_LIMIT), prepare=True)
             keys = connection.execute(_KEYS, batch.keys(), prepare=True) if batch.has_keys else None
         self._learn(connection, rows_of(foreign), batch)
+        if not has_transaction_timeout(connection):
+            connection.execute("SELECT 1")
         if keys is not None:
             batch.answer_repeated(keys.fetchall())
         now = clock_says if self._last_time is None else max(clock_says, self._last_time)
@@ -242,7 +252,7 @@ class Committer:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, application="daybook committer", idle_limit_ms=5_000)
+            self._connection = connect(self._url, application="daybook committer", longest_transaction_ms=LONGEST_TRANSACTION_MS)
             self._cache.clear()
             self._position, self._last_time = last_row(self._connection)
         return self._connection

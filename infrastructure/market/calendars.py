@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Protocol
 
+from application.expected import TellTheOperator
 from domain.quotes import Session
 
 FIRST_DAY = "1990-01-01"
@@ -17,12 +18,8 @@ _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class CalendarIsUnknown(Exception):
+class CalendarIsUnknown(TellTheOperator):
     """No calendar has this name."""
-
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
 
 class CalendarDoesNotReach(Exception):

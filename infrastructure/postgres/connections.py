@@ -34,8 +34,8 @@ def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
     connection.adapters.register_loader("json", JsonText)  # after set_json_loads, which claims json too
 
 
-def connect(url: str, *, application: str, idle_limit_ms: int = 0) -> psycopg.Connection[Any]:
-    """One connection in autocommit. A transaction left idle for `idle_limit_ms` is ended by the
+def connect(url: str, *, application: str, longest_transaction_ms: int = 0) -> psycopg.Connection[Any]:
+    """One connection in autocommit. A transaction that is open for `longest_transaction_ms` is ended by the
     server, so that a stopped process cannot keep the log lock; 0 means never.
     """
     connection = psycopg.connect(
@@ -43,11 +43,20 @@ def connect(url: str, *, application: str, idle_limit_ms: int = 0) -> psycopg.Co
         autocommit=True,
         application_name=application,
         connect_timeout=CONNECT_TIMEOUT_S,
-        options=f"-c idle_in_transaction_session_timeout={idle_limit_ms} -c timezone=UTC",
+        options=f"-c idle_in_transaction_session_timeout={longest_transaction_ms} -c timezone=UTC",
     )
+    if longest_transaction_ms and has_transaction_timeout(connection):
+        connection.execute(f"SET transaction_timeout = {longest_transaction_ms}".encode())
     configure(connection)
     arrays.register(connection)
     return connection
+
+
+def has_transaction_timeout(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server can bound a transaction's time as such (PostgreSQL 17). An older one bounds only
+    how long it is idle, and starts that clock with a plain statement, not at the end of a pipeline.
+    """
+    return connection.info.server_version >= 170_000
 
 
 def pool(url: str, *, application: str, size: int = 4) -> ConnectionPool[psycopg.Connection[Any]]:

@@ -13,13 +13,13 @@ import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
+from application.expected import TellTheOperator
+
 _LOCK = 0x6461_7962_6D69_6772  # "daybmigr"
 
 
-class MigrationWasChanged(Exception):
+class MigrationWasChanged(TellTheOperator):
     """A migration file is not the one that ran on this database."""
-
-    operator_message = True
 
 
 class Migration(Struct, frozen=True):

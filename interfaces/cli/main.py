@@ -90,10 +90,10 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
     """Live through a trading day against the Daybook that runs at --host and --port."""
 
     def work() -> int:
-        from interfaces.demo import trading_day
+        from interfaces.demo.trading_day import run
 
         settings = settings_from(general)
-        return trading_day.run(f"http://{settings.host}:{settings.port}")
+        return run(f"http://{settings.host}:{settings.port}")
 
     return _outcome(work)
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from cyclopts import App
 
 from application.commands import OpenAccount
+from application.expected import TellTheOperator
 from application.requests import Metadata, Request
 from domain.errors import Refusal
 from infrastructure.clocks import StampingClock
@@ -28,13 +29,8 @@ REFUSED = 2
 _HERE = GeneralFlags()
 
 
-class PasswordMustBeGiven(Exception):
+class PasswordMustBeGiven(TellTheOperator):
     """There is no password, and no terminal to ask for one."""
-
-    @property
-    def operator_message(self) -> str:
-        """The sentence for the operator."""
-        return "give --password, or run this on a terminal"
 
 
 @app.command
@@ -130,7 +126,7 @@ async def _people(settings: Settings) -> AsyncIterator[People]:
 
 def _asked() -> str:
     if not sys.stdin.isatty():
-        raise PasswordMustBeGiven
+        raise PasswordMustBeGiven("give --password, or run this on a terminal")
     return getpass.getpass("Password: ")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from application.expected import TellTheOperator
+
 READY_WITHIN_S = 60.0
 ENDS_WITHIN_S = 30.0
 DAY_IN_TWO_SECONDS = "11700"
@@ -18,10 +20,8 @@ READY = b"Place an order"
 """What `daybook up --demo` prints last when it starts."""
 
 
-class InstanceDidNotStart(Exception):
+class InstanceDidNotStart(TellTheOperator):
     """A Daybook that was started for a while did not become ready. The text has the end of its output."""
-
-    operator_message = True
 
 
 class Instance:

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from application.expected import TellTheOperator
 from infrastructure.settings import Settings
 from infrastructure.wiring import api_parts
 from interfaces.http.app import desk_for, http_app
@@ -22,13 +23,8 @@ KEEP_ALIVE_S = 75
 BACKLOG = 2048
 
 
-class AddressMustBeFree(Exception):
+class AddressMustBeFree(TellTheOperator):
     """Nothing can be served under this address: another program does, or it is not this machine's."""
-
-    @property
-    def operator_message(self) -> str:
-        """The sentence for whoever started it."""
-        return str(self)
 
 
 class Server(uvicorn.Server):

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 from msgspec import structs
 
+from application.expected import TellTheOperator
 from infrastructure.embedded.folder import find_servers
 from infrastructure.settings import SettingIsWrong, Settings
 
@@ -60,10 +61,7 @@ def outcome(work: Callable[[], int | None]) -> int:
 
 def operator_message(error: BaseException) -> str | None:
     """What to tell the operator about an expected error; None when the error is a fault of ours."""
-    if isinstance(error, SettingIsWrong):
-        return str(error)
-    message = getattr(error, "operator_message", None)
-    return None if message is None else str(message)
+    return error.operator_message if isinstance(error, TellTheOperator) else None
 
 
 def with_servers(settings: Settings) -> Settings:

@@ -70,8 +70,9 @@ def _ours(bench: Bench, url: str) -> tuple[Run, list[bytes]]:
 
 
 def _feed(url: str, accounts: Sequence[UUID], postgres: int) -> tuple[int, Fed, dict[str, float]]:
-    from tests.bench.cpu import Meter
     import os
+
+    from tests.bench.cpu import Meter
 
     feeder = Feeder(url)
     requests = purchases(accounts, WARM + ORDERS)

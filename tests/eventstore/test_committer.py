@@ -325,3 +325,19 @@ def test_a_clock_that_cannot_tell_the_time_leaves_the_log_free_for_others(
     answer = committer.submit(request(deposit(account_id, "1.00"))).result(2)
     lost.stop()
     assert answer.log_position == 3
+
+
+def test_a_writer_that_stands_still_with_the_lock_loses_it(
+    committer: Committer, account_id: UUID, database: Any
+) -> None:
+    stuck = connect(database.app_url, application="stuck", longest_transaction_ms=300)
+    with stuck.pipeline():
+        stuck.execute("BEGIN")
+        stuck.execute("SELECT pg_advisory_xact_lock(%s)", (LOG_LOCK,))
+
+    answer = committer.submit(request(deposit(account_id, "1.00"))).result(5)
+
+    with pytest.raises(psycopg.errors.TransactionTimeout):
+        stuck.execute("SELECT 1")
+    stuck.close()
+    assert answer.log_position == 3

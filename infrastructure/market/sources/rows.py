@@ -14,15 +14,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from application.expected import TellTheOperator
 from domain.quotes import Quote
 
 
-class MarketDataCannotBeRead(Exception):
+class MarketDataCannotBeRead(TellTheOperator):
     """A file of market data is missing, unknown or broken; the sentence says which, where and why."""
-
-    @property
-    def operator_message(self) -> str:
-        return str(self)
 
 
 class Row(NamedTuple):

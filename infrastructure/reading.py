@@ -19,12 +19,13 @@ from application.history import AccountAsOf, account_as_of
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
 from infrastructure.eventstore.log import LOG_LOCK, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
+from infrastructure.gathering import Gatherer
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
 from infrastructure.redis.wakeups import decode_appended, decode_projected
 from projections.catalogue import BY_NAME
-from projections.questions import Question
+from projections.questions import Lookup, Question
 
 T = TypeVar("T", bound=Struct)
 
@@ -114,36 +115,49 @@ class Reads:
         self._patience = patience
         self._log_end = log_end
         self._statements: dict[int, tuple[Question[Any], bytes]] = {}
+        self._gatherers: dict[int, tuple[Lookup[Any], Gatherer]] = {}
 
     async def many(
-        self, question: Question[T], *, min_position: int | None = None, **parameters: Any
+        self, question: Question[T] | Lookup[T], *, min_position: int | None = None, **parameters: Any
     ) -> Read[T]:
         """All rows of the answer, at `min_position` of the log or later.
 
         Raises ReadTableMustReachPosition when the table does not get there in time.
         """
         reached = await self._reach(question.projection, min_position)
-        projection = BY_NAME[question.projection]
-        async with lend(self._pool) as connection:
-            found = await connection.execute(self._statement(question), parameters, prepare=True)
-            rows = [row_from(projection, values) for values in await found.fetchall()]
+        if isinstance(question, Lookup):
+            key = tuple(parameters[name] for name in question.by)
+            rows = await self._gatherer(question).ask(key)
+        else:
+            rows = await self._ask(question, parameters)
         return Read(rows, reached, max(0, self._end() - reached))
 
     one = many
 
+    async def _ask(self, question: Question[Any], parameters: dict[str, Any]) -> list[Any]:
+        projection = BY_NAME[question.projection]
+        async with lend(self._pool) as connection:
+            found = await connection.execute(self._statement(question), parameters, prepare=True)
+            return [row_from(projection, values) for values in await found.fetchall()]
+
     async def _reach(self, name: str, wanted: int | None) -> int:
-        """Wait for a projection to come to a position. Returns where it is, as far as is known."""
+        """Wait for a projection to come to a position. Returns where it is, as far as is known.
+
+        News wake whoever waits; when none come for a while, it looks for itself.
+        """
         reached = self._news.positions.get(name)
-        deadline = time.monotonic() + self._patience
-        while reached is None or (wanted is not None and reached < wanted):
+        if reached is None:
             reached = await self._look(name)
-            if wanted is None or reached >= wanted:
-                break
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+        deadline = time.monotonic() + self._patience
+        while wanted is not None and reached < wanted:
+            before, remaining = reached, deadline - time.monotonic()
+            if remaining > 0:
+                await self._news.projected(min(remaining, LOOK_AGAIN_S))
+                reached = self._news.positions.get(name, 0)
+            if reached == before:
+                reached = await self._look(name)
+            if reached < wanted and time.monotonic() >= deadline:
                 raise ReadTableMustReachPosition(wanted=wanted, reached=reached)
-            await self._news.projected(min(remaining, LOOK_AGAIN_S))
-            reached = self._news.positions.get(name, 0)
         return reached
 
     async def _look(self, name: str) -> int:
@@ -161,6 +175,12 @@ class Reads:
         if known is None:
             columns = column_list(BY_NAME[question.projection].table)
             known = self._statements[id(question)] = (question, question.sql(columns).encode())
+        return known[1]
+
+    def _gatherer(self, lookup: Lookup[Any]) -> Gatherer:
+        known = self._gatherers.get(id(lookup))
+        if known is None:
+            known = self._gatherers[id(lookup)] = (lookup, Gatherer(self._pool, lookup))
         return known[1]
 
 

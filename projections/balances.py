@@ -12,7 +12,7 @@ from domain.order import Order
 from domain.position import Position
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Question
+from projections.questions import Lookup
 
 
 class Balance(Struct):
@@ -102,4 +102,4 @@ class Balances(Projection):
         return row
 
 
-BALANCE_OF_ACCOUNT = Question("balances", Balance, "account_id = %(account_id)s")
+BALANCE_OF_ACCOUNT = Lookup("balances", Balance, by=("account_id",))

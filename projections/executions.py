@@ -11,7 +11,7 @@ from domain.account import Account
 from domain.order import Order
 from domain.position import Position
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Question
+from projections.questions import Lookup
 
 
 class ExecutionRow(Struct):
@@ -105,8 +105,4 @@ class Executions(Projection):
         rows[(event.execution_id,)].profit = event.profit
 
 
-EXECUTIONS_OF_ORDER = Question(
-    "executions",
-    ExecutionRow,
-    "order_id = %(order_id)s AND account_id = %(account_id)s ORDER BY log_position",
-)
+EXECUTIONS_OF_ORDER = Lookup("executions", ExecutionRow, by=("order_id", "account_id"), order="log_position")

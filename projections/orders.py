@@ -13,7 +13,7 @@ from domain.position import Position
 from domain.terms import OrderTerms
 from domain.values import NO_SHARES, NOTHING, average
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Question
+from projections.questions import Lookup, Question
 
 
 class OrderRow(Struct):
@@ -162,7 +162,7 @@ def _end(row: OrderRow, status: str, reason: str, at: datetime) -> None:
     row.leaves_quantity = NO_SHARES
 
 
-ORDER = Question("orders", OrderRow, "order_id = %(order_id)s AND account_id = %(account_id)s")
+ORDER = Lookup("orders", OrderRow, by=("order_id", "account_id"))
 ORDERS_OF_ACCOUNT = Question(
     "orders",
     OrderRow,

@@ -13,7 +13,7 @@ from domain.order import Order
 from domain.position import Position
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Question
+from projections.questions import Lookup
 
 
 class LotRow(Struct):
@@ -105,4 +105,4 @@ def _without(lots: list[LotRow], event: Position.LotsRelieved) -> list[LotRow]:
     return left
 
 
-POSITIONS_OF_ACCOUNT = Question("positions", PositionRow, "account_id = %(account_id)s ORDER BY symbol")
+POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")

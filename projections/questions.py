@@ -1,7 +1,8 @@
 """What readers ask: SQL over one projection's table, and the type of a row of the answer.
 
 Questions stand beside the rows they are about, as text and types only; a reader in `infrastructure`
-puts them to PostgreSQL. `{table}` is the projection's table; parameters are named, `%(account_id)s`.
+puts them to PostgreSQL. There are two kinds: a `Question` has a WHERE of its own with named parameters,
+`%(account_id)s`; a `Lookup` asks for the rows of a key, so that one statement can serve many who ask at once.
 """
 
 from typing import Generic, TypeVar
@@ -21,3 +22,23 @@ class Question(Struct, Generic[T], frozen=True):
     def sql(self, columns: str) -> str:
         """The statement."""
         return f"SELECT {columns} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
+
+
+class Lookup(Struct, Generic[T], frozen=True):
+    """All rows whose columns `by` have given values, in the order of the column `order`."""
+
+    projection: str
+    row: type[T]
+    by: tuple[str, ...]
+    order: str | None = None
+
+    def sql(self, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
+        """The statement for many keys: one array parameter for each column of `by`, of these types."""
+        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+        joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
+        order = "" if self.order is None else f" ORDER BY t.{self.order}"
+        return (
+            f"SELECT {', '.join('t.' + name for name in columns)}"  # noqa: S608  constants
+            f" FROM unnest({arrays}) AS want({', '.join(self.by)})"
+            f" JOIN read.{self.projection} t ON {joined}{order}"
+        )

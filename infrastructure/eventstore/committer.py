@@ -252,7 +252,9 @@ class Committer:
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, application="daybook committer", longest_transaction_ms=LONGEST_TRANSACTION_MS)
+            self._connection = connect(
+                self._url, application="daybook committer", longest_transaction_ms=LONGEST_TRANSACTION_MS
+            )
             self._cache.clear()
             self._position, self._last_time = last_row(self._connection)
         return self._connection

@@ -17,7 +17,7 @@ from infrastructure.reading import Read
 from infrastructure.wiring import ApiParts
 from interfaces.http.refusals import BodyMustBeSmall, LoginMustBeValid, RequestMustBeWellFormed
 from interfaces.http.visit import Visit, visit_of
-from projections.questions import Question
+from projections.questions import Lookup, Question
 
 T = TypeVar("T", bound=Struct)
 
@@ -149,7 +149,12 @@ class Call(LitestarRequest[Login, Any, Any]):
     # Reads.
 
     async def read(
-        self, question: Question[T], *, min_position: int | None, own: bool = True, **parameters: Any
+        self,
+        question: Question[T] | Lookup[T],
+        *,
+        min_position: int | None,
+        own: bool = True,
+        **parameters: Any,
     ) -> Read[T]:
         """Put a question to a read table, at `min_position` or later; `own` makes the caller's own last
         command a minimum too. Raises ReadTableMustReachPosition.

@@ -1,6 +1,7 @@
 """`python -m tests.bench [path,path…]`: measure the paths, print the table, write .bench/latest.json and the page."""
 
 import os
+import signal
 import sys
 import time
 
@@ -24,6 +25,7 @@ def chosen(text: str) -> list[Path]:
 
 def main() -> int:
     """Measure. Returns 0, also when targets are missed; what is wrong raises."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is cleared away
     console = Console(width=max(170, Console().width))
     paths = chosen(",".join(sys.argv[1:]) or os.environ.get("ONLY", ""))
     rows: list[Row] = []

@@ -1,6 +1,6 @@
 """Every path, in the order of the table."""
 
-from tests.bench import cold_start, commands, orders, orders_library, two_writers
+from tests.bench import cold_start, commands, executor, orders, orders_library, overload, profile, projections, quote_to_fill, reads, two_writers, visible
 from tests.bench.plan import Path
 
 PATHS: tuple[Path, ...] = (
@@ -10,4 +10,11 @@ PATHS: tuple[Path, ...] = (
     orders.HOT,
     two_writers.PATH,
     cold_start.PATH,
+    projections.PATH,
+    visible.PATH,
+    executor.PATH,
+    quote_to_fill.PATH,
+    reads.PATH,
+    overload.PATH,
+    profile.PATH,
 )

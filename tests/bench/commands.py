@@ -1,5 +1,6 @@
 """Commands through the committer against raw COPY of the very rows they made."""
 
+import os
 import time
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -8,6 +9,7 @@ from msgspec import Struct
 
 from infrastructure.eventstore.log import COLUMNS
 from infrastructure.postgres.connections import connect
+from tests.bench.cpu import Meter
 from tests.bench.feeding import Fed, Feeder, purchases
 from tests.bench.figures import median
 from tests.bench.plan import ACCOUNTS, QUICK, ROUNDS, Path, Row

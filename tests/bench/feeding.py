@@ -10,7 +10,6 @@ from msgspec import Struct
 from application.answers import Answer
 from application.requests import Request
 from infrastructure.eventstore.committer import Committer
-from infrastructure.eventstore.log import Recorded
 from infrastructure.redis.market_clock import WallClock
 from tests.bench.stories import SYMBOLS, fill_of, limit_order
 
@@ -53,8 +52,8 @@ class Feeder:
         """End the committer."""
         self.committer.stop()
 
-    def _note(self, rows: Sequence[Recorded]) -> None:
-        self.batches.append(rows[-1].log_position)
+    def _note(self, log_position: int, _orders: object) -> None:
+        self.batches.append(log_position)
 
 
 def purchases(accounts: Sequence[UUID], count: int) -> list[Request]:

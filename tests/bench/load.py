@@ -72,6 +72,10 @@ class Load:
             return _with_wrk(spec)
         return self._pool.apply(drive, (spec,))
 
+    def yes(self, status: int) -> int:
+        """What a yes counts as: wrk only tells it from a no."""
+        return 201 if WRK else status
+
     @property
     def slack(self) -> int:
         """How many answers may be missing for each connection at the end of a run that has no rate."""

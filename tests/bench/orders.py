@@ -1,5 +1,8 @@
 """Orders over HTTP: against a bare echo, and of one customer against a thousand."""
 
+import subprocess
+from collections.abc import Callable
+
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from tests.bench.client import Call, Outcome
@@ -11,24 +14,34 @@ from tests.bench.plan import ACCOUNTS, CONNECTIONS, ROUNDS, SECONDS, Path, Row
 from tests.bench.servers import Bench
 from tests.bench.stories import SYMBOLS
 
+Start = Callable[[Bench, Settings], "subprocess.Popen[bytes]"]
+
 
 class Desk:
     """An API role with customers, and what was acknowledged to them."""
 
-    def __init__(self, bench: Bench, load: Load, *, accounts: int = ACCOUNTS, **changes: int) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        load: Load,
+        *,
+        accounts: int = ACCOUNTS,
+        start: Start | None = None,
+        **changes: int,
+    ) -> None:
         self.bench = bench
         self.load = load
         self.settings = bench.settings(**changes)
         self.customers = customers(self.settings, accounts)
         quote_all(bench.redis.url, SYMBOLS)
-        self.api = bench.api(self.settings)
+        self.api = (start or Bench.api)(bench, self.settings)
         self.acknowledged = 0
         self.cpu: dict[str, float] = {}
         bench.settle()
 
     def order(self, calls: list[Call], *, seconds: float = SECONDS) -> Outcome:
         """Place orders as fast as answers come. Every answer must be a 201."""
-        meter = self.bench.meter(self.api)
+        meter = self.bench.meter(self.api.pid)
         found = self.load.run(self.settings.port, calls, seconds=seconds, connections=CONNECTIONS)
         self.cpu = {"client": found.client_cpu, **meter.percent()}
         require_all(found, 201)

@@ -116,9 +116,14 @@ class Bench:
     def echo(self) -> tuple[int, subprocess.Popen[bytes]]:
         """The bare server that HTTP is compared with, answering: its port and process."""
         port = free_port()
-        process = self.process([sys.executable, "-m", "tests.bench.echo", str(port)], "echo", dict(os.environ))
+        process = self.python("tests.bench.echo", str(port))
         until(lambda: _answers(port), "the echo answers")
         return port, process
+
+    def python(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Run a module of the suite as a program."""
+        argv = [sys.executable, "-m", module, *arguments]
+        return self.process(argv, module.rpartition(".")[2], {**os.environ, **environment})
 
     def process(
         self, argv: list[str], name: str, environment: dict[str, str]
@@ -137,10 +142,9 @@ class Bench:
             stop(process, signals=[(signal.SIGTERM, 10.0)])
         self._running.clear()
 
-    def meter(self, server: subprocess.Popen[bytes] | None = None, **others: int) -> Meter:
-        """A meter of a server, PostgreSQL and others."""
-        alone = dict(others) if server is None else {"server": server.pid, **others}
-        return Meter(alone, {"postgres": self.postgres.pid or 0})
+    def meter(self, server: int, **others: int) -> Meter:
+        """A meter of the server process, PostgreSQL, and others by name."""
+        return Meter({"server": server, **others}, {"postgres": self.postgres.pid or 0})
 
 
 @contextlib.contextmanager
@@ -164,13 +168,15 @@ def aside(work: Callable[..., T], *arguments: Any) -> T:
         return pool.apply(work, arguments)
 
 
-def until(condition: Callable[[], Any], what: str, *, within: float = READY_WITHIN_S) -> None:
+def until(
+    condition: Callable[[], Any], what: str, *, within: float = READY_WITHIN_S, every: float = 0.02
+) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {within:.0f} s in vain until {what}; see .bench/logs")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _answers(port: int) -> bool:

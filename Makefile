@@ -9,7 +9,7 @@ SPEED ?= $(shell expr $(SESSION_SECONDS) / 2)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lock clean
+.PHONY: help install run demo test check bench lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,9 @@ check: install ## Run everything a change must pass: format, lint, layers, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: install ## Measure every path beside its ceiling (some: ONLY=orders,reads; less: QUICK=1)
+	@exec $(BIN)/python -m tests.bench $(ONLY)
 
 lock: ## Choose the versions of all dependencies anew (needs uv)
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 pyproject.toml --group dev -o requirements.lock

@@ -14,7 +14,7 @@ from domain.terms import OrderType, Side, TimeInForce
 from domain.values import Money, Price, Quantity
 
 
-class AccountAnswer(Struct, kw_only=True):
+class AccountAnswer(Struct, kw_only=True, gc=False):
     """An account's cash after a command. `held` is promised to open orders; the rest may be spent."""
 
     account_id: UUID
@@ -38,7 +38,7 @@ class AccountAnswer(Struct, kw_only=True):
         )
 
 
-class OrderAnswer(Struct, kw_only=True):
+class OrderAnswer(Struct, kw_only=True, gc=False):
     """An order after a command. `reason` and `detail` say why it was rejected, cancelled or expired."""
 
     order_id: UUID

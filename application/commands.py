@@ -20,7 +20,7 @@ from domain.values import Money, Price, Quantity
 Stream: TypeAlias = tuple[type[Aggregate], UUID]
 
 
-class Command(Struct, frozen=True, kw_only=True):
+class Command(Struct, frozen=True, kw_only=True, gc=False):
     """An order to Daybook concerning one account."""
 
     account_id: UUID

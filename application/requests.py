@@ -9,7 +9,7 @@ from msgspec import Struct
 from application.commands import Command
 
 
-class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who and why, beside every event. Ids only: no name, address or agent of a person.
 
     `actor` is a user's id or the name of a role of ours. `origin_id` names where the request came
@@ -26,7 +26,7 @@ class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wall: datetime | None = None
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, gc=False):
     """A command and its metadata. `request_hash` guards an idempotency key against another body."""
 
     command: Command

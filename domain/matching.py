@@ -23,7 +23,7 @@ _ANY_PRICE = Decimal(0)
 _IMMEDIATE = {TimeInForce.IOC: "immediate_or_cancel", TimeInForce.FOK: "fill_or_kill"}
 
 
-class WorkingOrder(Struct, kw_only=True):
+class WorkingOrder(Struct, kw_only=True, gc=False):
     """What the market needs to know of an open order. It changes as the book decides, ahead of the log.
 
     `rank` is the log position where the order was placed: its priority in time. `price_cap` is the most

@@ -11,7 +11,7 @@ from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Quantity, rounded
 
 
-class Lot(Struct, frozen=True, kw_only=True):
+class Lot(Struct, frozen=True, kw_only=True, gc=False):
     """Shares bought at once. `cost` is for all of them, to the cent; the lot's id is its execution's."""
 
     lot_id: UUID
@@ -20,7 +20,7 @@ class Lot(Struct, frozen=True, kw_only=True):
     acquired_at: datetime
 
 
-class Relief(Struct, frozen=True, kw_only=True):
+class Relief(Struct, frozen=True, kw_only=True, gc=False):
     """Shares taken out of a lot by a sale, with their part of the lot's cost."""
 
     lot_id: UUID

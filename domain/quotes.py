@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 
-class Quote(Struct, frozen=True, kw_only=True):
+class Quote(Struct, frozen=True, kw_only=True, gc=False):
     """Best bid and offer of one symbol, and its last sale, at one moment of market time.
 
     Prices are dollars with at most 4 places; sizes and `volume` are whole shares; a side that is

@@ -50,7 +50,7 @@ class TimeInForce(StrEnum):
     FOK = "fok"  # fills whole on the first quote it meets, or is cancelled
 
 
-class OrderTerms(Struct, frozen=True, kw_only=True):
+class OrderTerms(Struct, frozen=True, kw_only=True, gc=False):
     """What the customer asks for. Raises InputIsWrong when its parts do not fit together."""
 
     symbol: str

@@ -8,7 +8,7 @@ from msgspec import Struct
 from domain.values import Money, Price, Quantity
 
 
-class Trade(Struct, frozen=True, kw_only=True):
+class Trade(Struct, frozen=True, kw_only=True, gc=False):
     """So many shares of a symbol at a price, and the money that changes hands for them.
 
     `amount` is what this execution adds to the order's total rounded to the cent, so that the

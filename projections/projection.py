@@ -38,7 +38,7 @@ _SQL_TYPES = {
 }
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """An event with its place in the log. `metadata` is the JSON text beside it."""
 
     log_position: int

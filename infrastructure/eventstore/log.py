@@ -30,7 +30,7 @@ APPEND = (
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct, frozen=True, gc=False):
     """One row of the log, its event not yet decoded."""
 
     log_position: int

@@ -1,6 +1,21 @@
 """Every path, in the order of the table."""
 
-from tests.bench import cold_start, commands, executor, orders, orders_library, overload, profile, projections, quote_to_fill, reads, two_writers, visible
+from tests.bench import (
+    cold_start,
+    commands,
+    executor,
+    growth,
+    memory,
+    orders,
+    orders_library,
+    overload,
+    profile,
+    projections,
+    quote_to_fill,
+    reads,
+    two_writers,
+    visible,
+)
 from tests.bench.plan import Path
 
 PATHS: tuple[Path, ...] = (
@@ -16,5 +31,7 @@ PATHS: tuple[Path, ...] = (
     quote_to_fill.PATH,
     reads.PATH,
     overload.PATH,
+    growth.PATH,
+    memory.PATH,
     profile.PATH,
 )

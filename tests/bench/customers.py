@@ -59,9 +59,7 @@ def customers(settings: Settings, count: int) -> list[Customer]:
 
 def order_call(customer: Customer, symbol: str) -> Call:
     """`POST /api/v1/orders`: ten shares at 10.00, with a key of its own."""
-    return call(
-        "POST", "/api/v1/orders", token=customer.token, body=ORDER % symbol.encode(), has_key=True
-    )
+    return call("POST", "/api/v1/orders", token=customer.token, body=ORDER % symbol.encode(), has_key=True)
 
 
 def order_calls(found: list[Customer]) -> list[Call]:

@@ -87,7 +87,9 @@ def _with_wrk(spec: Spec) -> Outcome:
         for each in spec.calls:
             file.write(each.head + (b"\2" + each.tail if each.has_key else b"") + b"\1")
         file.flush()
-        warm = _wrk(structs.replace(spec, seconds=max(1, round(spec.warm_s)), keys=spec.keys + "w"), file.name)
+        warm = _wrk(
+            structs.replace(spec, seconds=max(1, round(spec.warm_s)), keys=spec.keys + "w"), file.name
+        )
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = _wrk(spec, file.name)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

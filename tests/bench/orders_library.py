@@ -24,7 +24,9 @@ def measure(bench: Bench) -> list[Row]:
     load.close()
     row = against(PATH, "orders/s", ours, theirs, desk.cpu)
     row.met = (row.ratio or 0) >= 4
-    row.note = f"ours over HTTP, the library in process with {library.THREADS} threads and its aggregate cache on"
+    row.note = (
+        f"ours over HTTP, the library in process with {library.THREADS} threads and its aggregate cache on"
+    )
     return [row]
 
 

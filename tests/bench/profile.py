@@ -23,7 +23,9 @@ TOP = 10
 SHOWN = 40
 
 _LINE = re.compile(r":\d+\)$")
-PY_SPY = shutil.which("py-spy", path=f"{File(sys.executable).parent}:/usr/local/bin:/usr/bin") or shutil.which("py-spy")
+PY_SPY = shutil.which(
+    "py-spy", path=f"{File(sys.executable).parent}:/usr/local/bin:/usr/bin"
+) or shutil.which("py-spy")
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -36,12 +38,27 @@ def measure(bench: Bench) -> list[Row]:
     if recorder is not None:
         recorder.wait(60)
     load.close()
-    _say(f"{found.rate:,.0f} orders/s while sampled with {'py-spy' if PY_SPY else 'our own sampler'}")
+    _say(
+        f"{found.rate:,.0f} orders/s while sampled with {'py-spy, threads that hold the interpreter' if PY_SPY else 'our own sampler'}"
+    )
     return []
 
 
 def _recorder(pid: int) -> subprocess.Popen[bytes]:
-    argv = [str(PY_SPY), "record", "-p", str(pid), "-d", str(S), "-r", "200", "-f", "raw", "--threads"]
+    argv = [
+        str(PY_SPY),
+        "record",
+        "-p",
+        str(pid),
+        "-d",
+        str(S),
+        "-r",
+        "200",
+        "-f",
+        "raw",
+        "--threads",
+        "--gil",
+    ]
     return subprocess.Popen([*argv, "-o", str(RAW)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 import httpx
 from msgspec import Struct
 
-from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
 from tests.bench.client import Call, Outcome, call
 from tests.bench.customers import Customer, log_in
@@ -17,6 +16,7 @@ from tests.bench.orders import against, require_all
 from tests.bench.plan import CONNECTIONS, ROUNDS, SECONDS, Path, Row
 from tests.bench.servers import Bench, until
 from tests.bench.stories import SYMBOLS, Story
+from tests.bench.visible import is_projected
 
 ACCOUNTS = 300
 POSITIONS = 20
@@ -35,7 +35,7 @@ def measure(bench: Bench) -> list[Row]:
     holders = _holders(settings)
     quote_all(bench.redis.url, SYMBOLS)
     bench.role("projector", settings)
-    until(lambda: _is_projected(settings), "the projector has caught up")
+    until(lambda: is_projected(settings), "the projector has caught up")
     api, (port, _) = bench.api(settings), bench.echo()
     bench.settle()
     rows = []
@@ -95,14 +95,6 @@ def _call(path: str, holder: Holder) -> Call:
 
 def _path(path: str, holder: Holder) -> str:
     return "/api/v1" + path.format(order_id=holder.order_id)
-
-
-def _is_projected(settings: Settings) -> bool:
-    with connect(settings.database_url or "", application="bench") as connection:
-        row = connection.execute(
-            "SELECT (SELECT max(notification_id) FROM stored_events) = (SELECT min(position) FROM projections)"
-        ).fetchone()
-    return row is not None and bool(row[0])
 
 
 READS = {"balance": "/wallet/balance", "order": "/orders/{order_id}", "portfolio": "/portfolio"}

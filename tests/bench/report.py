@@ -98,7 +98,9 @@ def _rounded(row: Row) -> dict[str, object]:
 
 def _processor() -> str:
     lines = File("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
 
 
 def _memory_gb() -> float:

@@ -125,9 +125,7 @@ class Bench:
         argv = [sys.executable, "-m", module, *arguments]
         return self.process(argv, module.rpartition(".")[2], {**os.environ, **environment})
 
-    def process(
-        self, argv: list[str], name: str, environment: dict[str, str]
-    ) -> subprocess.Popen[bytes]:
+    def process(self, argv: list[str], name: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """Any program; what it says goes to .bench/logs."""
         logs = OUTPUT / "logs"
         logs.mkdir(parents=True, exist_ok=True)

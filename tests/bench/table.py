@@ -29,7 +29,17 @@ def cells(row: Row) -> list[str]:
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     times = [_number(each) for each in (row.p50_ms, row.p95_ms, row.p99_ms)]
     met = "yes" if row.met else "NO"
-    return [row.path, row.unit, _number(row.ours), _number(row.ceiling), ratio, row.target, met, *times, cpu(row)]
+    return [
+        row.path,
+        row.unit,
+        _number(row.ours),
+        _number(row.ceiling),
+        ratio,
+        row.target,
+        met,
+        *times,
+        cpu(row),
+    ]
 
 
 def cpu(row: Row) -> str:

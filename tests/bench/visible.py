@@ -27,7 +27,9 @@ _LOOK = (
     "SELECT (SELECT notification_id FROM stored_events ORDER BY notification_id DESC LIMIT 1),"
     " (SELECT min(position) FROM projections)"
 )
-_PLACED = "SELECT notification_id, recorded_at FROM stored_events WHERE topic = 'Order.Placed' AND recorded_at > %s"
+_PLACED = (
+    "SELECT notification_id, recorded_at FROM stored_events WHERE topic = 'Order.Placed' AND recorded_at > %s"
+)
 
 
 class Observer:
@@ -66,7 +68,7 @@ def measure(bench: Bench) -> list[Row]:
     market = _Quoting(bench.redis.url)
     api = bench.api(settings)
     others = {name: bench.role(name, settings).pid for name in ("projector", "executor")}
-    until(lambda: _is_projected(settings), "the projector has caught up")
+    until(lambda: is_projected(settings), "the projector has caught up")
     bench.settle()
     observer, meter = Observer(settings.database_url or ""), bench.meter(api.pid, **others)
     observer.start()
@@ -75,7 +77,7 @@ def measure(bench: Bench) -> list[Row]:
         settings.port, order_calls(found), seconds=S, rate=RATE, connections=CONNECTIONS, warm_s=2.0
     )
     cpu = {"client": outcome.client_cpu, **meter.percent()}
-    until(lambda: _is_projected(settings), "the projector has caught up")
+    until(lambda: is_projected(settings), "the projector has caught up")
     observer.stop()
     market.stop()
     load.close()
@@ -121,7 +123,8 @@ def _note(seen: list[tuple[int, float]], position: int | None, now: float) -> No
         seen.append((position, now))
 
 
-def _is_projected(settings: Settings) -> bool:
+def is_projected(settings: Settings) -> bool:
+    """Whether every read table stands at the log's end."""
     with connect(settings.database_url or "", application="bench") as connection:
         row = connection.execute(_LOOK).fetchone()
         count = connection.execute("SELECT count(*) FROM projections").fetchone()

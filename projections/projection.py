@@ -142,6 +142,11 @@ class Projection:
             raise TypeError(f"{cls.__name__} must either handle or ignore {', '.join(named)}")
         cls.table = Table(cls.name, tuple(_columns_of(cls.row)), cls.key_columns, cls.indexes)
 
+    @staticmethod
+    def columns_of(row: type[Struct]) -> tuple[Column, ...]:
+        """The columns of a row type."""
+        return tuple(_columns_of(row))
+
     def key(self, event: Any, fact: Fact) -> Key:
         """The key of the row this event is about."""
         raise NotImplementedError

@@ -4,11 +4,14 @@ psycopg builds an array element by element in Python, which was half of what the
 of n values is one `bytes`: a header (dimensions, element type, length) and each element with its length.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from struct import Struct
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import Connection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -92,6 +95,29 @@ def texts(values: Sequence[bytes]) -> Texts:
     return Texts(data)
 
 
+def column(sql_type: str, values: Sequence[Any]) -> Column:
+    """A column of any type a read table has, None for NULL.
+
+    Numbers with places, truth values and JSON go as text: the statement casts them, see `cast_of`.
+    """
+    kind, element, encode = _KINDS[sql_type]
+    parts: list[bytes] = []
+    has_null = False
+    for value in values:
+        if value is None:
+            has_null = True
+            parts.append(_NULL)
+        else:
+            encoded = encode(value)
+            parts += (_length(len(encoded)), encoded)
+    return kind(_array(element, len(values), parts, has_null=has_null))
+
+
+def cast_of(sql_type: str) -> str:
+    """What a parameter made by `column` must be cast to in the statement."""
+    return f"::text[]::{sql_type}[]" if _KINDS[sql_type][0] is Texts else f"::{sql_type}[]"
+
+
 def register(connection: Connection[object]) -> None:
     """Let the connection send these columns as they are."""
     for kind in (Int8s, Texts, Byteas, Uuids, Times):
@@ -109,10 +135,10 @@ def _dumper_of(kind: type[Column]) -> type[Dumper]:
     return AsIs
 
 
-def _array(element: int, count: int, parts: Iterable[bytes]) -> bytes:
+def _array(element: int, count: int, parts: Iterable[bytes], *, has_null: bool = False) -> bytes:
     if not count:
         return _header(0, 0, element, 0, 1)[:12]
-    return _header(1, 0, element, count, 1) + b"".join(parts)
+    return _header(1, has_null, element, count, 1) + b"".join(parts)
 
 
 def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
@@ -122,3 +148,24 @@ def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
 def _microseconds(moment: datetime) -> int:
     passed = moment - _EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def _text(value: Any) -> bytes:
+    encoded = str(value).encode()
+    if b"\x00" in encoded:
+        raise ValueError("a text cannot hold the character NUL")
+    return encoded
+
+
+_NULL = _length(-1)
+_pack_int8 = Struct("!q").pack
+
+_KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
+    "bigint": (Int8s, _INT8, _pack_int8),
+    "uuid": (Uuids, _UUID, attrgetter("bytes")),
+    "timestamptz": (Times, _TIMESTAMPTZ, lambda moment: _pack_int8(_microseconds(moment))),
+    "text": (Texts, _TEXT, _text),
+    "numeric": (Texts, _TEXT, _text),
+    "boolean": (Texts, _TEXT, _text),
+    "jsonb": (Texts, _TEXT, msgspec.json.encode),
+}

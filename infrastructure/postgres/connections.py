@@ -4,11 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
-from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from application.errors import DatabaseMustAnswer
@@ -20,7 +18,7 @@ AsyncPool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 
 class JsonText(Loader):
-    """A json column as its own bytes: most readers pass it on or never look."""
+    """A json or jsonb column as its own bytes: most readers pass it on, the others know its type."""
 
     def load(self, data: Buffer) -> bytes:
         """The bytes."""
@@ -28,10 +26,9 @@ class JsonText(Loader):
 
 
 def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
-    """Let json stay text, and jsonb be read and written by msgspec."""
-    set_json_loads(msgspec.json.decode, connection)
-    set_json_dumps(msgspec.json.encode, connection)
-    connection.adapters.register_loader("json", JsonText)  # after set_json_loads, which claims json too
+    """Let JSON stay text."""
+    connection.adapters.register_loader("json", JsonText)
+    connection.adapters.register_loader("jsonb", JsonText)
 
 
 def connect(url: str, *, application: str, longest_transaction_ms: int = 0) -> psycopg.Connection[Any]:

@@ -1,12 +1,14 @@
 """A projection's table in PostgreSQL: made, read and written many rows at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.postgres.arrays import Column, cast_of, column
 from projections.projection import Key, Projection, Rows, Table, key_of
 
 LIVE = ""
@@ -50,14 +52,14 @@ def load(
     if projection.only_adds or not keys:
         return Rows()
     table = projection.table
-    wanted = ", ".join(f"%s::{_type_of(table, name)}[]" for name in table.key)
+    wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
     joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
     sql = (
         f"SELECT {', '.join('t.' + column.name for column in table.columns)}"
         f" FROM unnest({wanted}) AS want({', '.join(table.key)})"
         f" JOIN read.{projection.name}{suffix} t ON {joined}"
     )
-    found = connection.execute(sql.encode(), _by_column(keys), prepare=True).fetchall()
+    found = connection.execute(sql.encode(), _by_column(table, keys), prepare=True).fetchall()
     rows = (row_from(projection, values) for values in found)
     return Rows({key_of(projection, row): row for row in rows})
 
@@ -73,25 +75,37 @@ def store(
     removed = list(rows.removed())
     if removed:
         table = projection.table
-        wanted = ", ".join(f"%s::{_type_of(table, column)}[]" for column in table.key)
+        wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
         sql = f"DELETE FROM {name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
-        connection.execute(sql.encode(), _by_column(removed))
+        connection.execute(sql.encode(), _by_column(table, removed))
 
 
 def row_from(projection: Projection, values: Sequence[Any]) -> Any:
-    """A row struct from a row of the table."""
-    if not any(column.is_json for column in projection.table.columns):
+    """A row struct from a row of the table; jsonb columns come as their bytes."""
+    decoders = _json_decoders(projection.row)
+    if not decoders:
         return projection.row(*values)
-    return msgspec.convert(
-        dict(zip(projection.row.__struct_fields__, values, strict=True)), projection.row, strict=False
+    decoded = list(values)
+    for number, decode in decoders:
+        decoded[number] = decode(decoded[number])
+    return projection.row(*decoded)
+
+
+@cache
+def _json_decoders(row: type[Struct]) -> tuple[tuple[int, Callable[[bytes], Any]], ...]:
+    """The jsonb columns of a row type, by number, and what decodes them."""
+    fields = msgspec.structs.fields(row)
+    columns = Projection.columns_of(row)
+    return tuple(
+        (number, msgspec.json.Decoder(field.type).decode)
+        for number, (field, column) in enumerate(zip(fields, columns, strict=True))
+        if column.is_json
     )
 
 
 def _upsert(projection: Projection, name: str) -> str:
     table = projection.table
-    values = ", ".join(
-        "%s::text[]::jsonb[]" if column.is_json else f"%s::{column.sql_type}[]" for column in table.columns
-    )
+    values = ", ".join(f"%b{cast_of(column.sql_type)}" for column in table.columns)
     sql = f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
     changes = [column.name for column in table.columns if column.name not in table.key]
     if projection.only_adds:
@@ -100,18 +114,15 @@ def _upsert(projection: Projection, name: str) -> str:
     return f"{sql} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
 
 
-def _columns(projection: Projection, rows: Iterable[Struct]) -> list[list[Any]]:
-    columns: list[list[Any]] = [
-        list(values) for values in zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)
-    ]
-    for number, column in enumerate(projection.table.columns):
-        if column.is_json:
-            columns[number] = [msgspec.json.encode(value).decode() for value in columns[number]]
-    return columns
+def _columns(projection: Projection, rows: Iterable[Struct]) -> list[Column]:
+    by_column = zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)
+    columns = projection.table.columns
+    return [column(known.sql_type, values) for known, values in zip(columns, by_column, strict=True)]
 
 
-def _by_column(keys: Sequence[Key]) -> list[list[Any]]:
-    return [list(values) for values in zip(*keys, strict=True)]
+def _by_column(table: Table, keys: Sequence[Key]) -> list[Column]:
+    by_column = zip(*keys, strict=True)
+    return [column(_type_of(table, name), values) for name, values in zip(table.key, by_column, strict=True)]
 
 
 def _type_of(table: Table, name: str) -> str:

@@ -5,6 +5,7 @@ while Redis is slow goes out as one message.
 """
 
 import threading
+import time
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,9 @@ from infrastructure.redis import connect
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED
 
 log = structlog.get_logger()
+
+BREATH_S = 0.002
+"""Between two messages: the first goes out at once, what comes right after it goes out together."""
 
 MOST_ORDERS = 2_000
 """Beyond so many, a message names no orders and means "any"."""
@@ -77,6 +81,7 @@ class Announcer:
                 self._send()
             except (RedisError, OSError) as error:
                 log.debug("a wake-up was lost", error=str(error))
+            time.sleep(BREATH_S)
 
     def _send(self) -> None:
         with self._lock:

@@ -31,10 +31,12 @@ def listen(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
     subscription = Subscription(redis_url, [CHANNEL])
     _say(client, TickNumber("", 0))
+    seen = 0
     while True:
         message = subscription.get(timeout=0.1)
         if message is not None:
-            tick = decode_tick(message[1])
+            tick, seen = decode_tick(message[1]), seen + 1
+            assert tick.number == seen, f"tick {tick.number} after {seen - 1}"
             if tick.number % SAID_EVERY == 0:
                 _say(client, TickNumber(tick.run, tick.number))
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from msgspec import Struct
@@ -72,10 +73,6 @@ def _ours(bench: Bench, url: str) -> tuple[Run, list[bytes]]:
 
 
 def _feed(url: str, accounts: Sequence[UUID], postgres: int) -> tuple[int, Fed, dict[str, float]]:
-    import os
-
-    from tests.bench.cpu import Meter
-
     feeder = Feeder(url)
     requests = purchases(accounts, WARM + ORDERS)
     feeder.feed(requests[: 2 * WARM])
@@ -90,7 +87,7 @@ def _feed(url: str, accounts: Sequence[UUID], postgres: int) -> tuple[int, Fed, 
 def _chunks(url: str, ends: list[int]) -> list[bytes]:
     with connect(url, application="bench copy out") as connection, connection.cursor() as cursor:
         found = []
-        for after, upto in zip(ends, ends[1:], strict=False):
+        for after, upto in pairwise(ends):
             with cursor.copy(_OUT.encode(), (after, upto)) as copy:
                 found.append(b"".join(bytes(part) for part in copy))
     return found

@@ -50,6 +50,6 @@ PATH = Path(
     ceiling="A peer, not a ceiling: orders a second of a straightforward application of the `eventsourcing` library "
     "(metaclass aggregates with @event, Account and Order, one save a command), in process, without HTTP, "
     "keys or refusals, with its aggregate cache, 8 threads that share no account, on the same PostgreSQL.",
-    target="≥ 4 ×",
+    target="≥ 4 times",
     measure=measure,
 )

@@ -26,6 +26,7 @@ _LINE = re.compile(r":\d+\)$")
 PY_SPY = shutil.which(
     "py-spy", path=f"{File(sys.executable).parent}:/usr/local/bin:/usr/bin"
 ) or shutil.which("py-spy")
+TOOL = "py-spy, of threads that hold the interpreter" if PY_SPY else "our own sampler"
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -38,9 +39,7 @@ def measure(bench: Bench) -> list[Row]:
     if recorder is not None:
         recorder.wait(60)
     load.close()
-    _say(
-        f"{found.rate:,.0f} orders/s while sampled with {'py-spy, threads that hold the interpreter' if PY_SPY else 'our own sampler'}"
-    )
+    _say(f"{found.rate:,.0f} orders/s while sampled with {TOOL}")
     return []
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -79,7 +80,7 @@ def measure(bench: Bench) -> list[Row]:
         side.heard.stop()
         side.market.close()
     _require_each_filled_once(settings, orders)
-    return [_row(sum(found, []), sum(ceiling, []), cpu)]
+    return [_row(list(chain(*found)), list(chain(*ceiling)), cpu)]
 
 
 def _row(found: list[float], ceiling: list[float], cpu: dict[str, float]) -> Row:
@@ -179,7 +180,7 @@ def _require_each_filled_once(settings: Settings, orders: dict[str, UUID]) -> No
         rows = connection.execute(
             "SELECT originator_id, count(*) FROM stored_events WHERE topic = 'Order.Executed' GROUP BY 1"
         ).fetchall()
-    assert {order_id: 1 for order_id in orders.values()} == dict(rows), f"{len(rows)} orders were filled"
+    assert dict.fromkeys(orders.values(), 1) == dict(rows), f"{len(rows)} orders were filled"
 
 
 PATH = Path(

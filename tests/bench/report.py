@@ -45,6 +45,7 @@ def facts(bench: Bench) -> dict[str, str]:
         "PostgreSQL": f"{server['server_version']}, {durable}",
         "Packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
         "Load generator": load.TOOL,
+        "Other work on the machine": f"load average {os.getloadavg()[0]:.1f} before the run",
         "Method": f"median of {ROUNDS} rounds of {SECONDS:g} s, ours and ceiling in turns"
         + (", QUICK=1" if QUICK else ""),
     }

@@ -69,10 +69,9 @@ class Story:
         answer = handle(command, ledger)
         for event in ledger.decided():
             self.position += 1
-            self._rows.append(
-                (self.position, event.originator_id, event.originator_version, TOPICS[type(event)])
-                + (encode_event(event), event.account_id, event.recorded_at, self._metadata)
-            )
+            who, topic, state = event.originator_id, TOPICS[type(event)], encode_event(event)
+            place, at = (self.position, who, event.originator_version), event.recorded_at
+            self._rows.append((*place, topic, state, event.account_id, at, self._metadata))
         self._keep(ledger.touched())
         if len(self._rows) >= FLUSH:
             self.flush()
@@ -80,11 +79,10 @@ class Story:
 
     def flush(self) -> None:
         """Write what was decided."""
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            with cursor.copy(_COPY) as copy:
-                copy.set_types(TYPES)
-                for row in self._rows:
-                    copy.write_row(row)
+        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.set_types(TYPES)
+            for row in self._rows:
+                copy.write_row(row)
         self._rows.clear()
 
     def forget(self) -> None:

@@ -46,7 +46,7 @@ def cpu(row: Row) -> str:
     """The processor time of the three, then of any others by name."""
     if not row.cpu:
         return ""
-    three = " · ".join(f"{row.cpu[name]:.0f}" if name in row.cpu else "–" for name in CPU)
+    three = " · ".join(f"{row.cpu[name]:.0f}" if name in row.cpu else "-" for name in CPU)
     others = ", ".join(f"{name} {percent:.0f}" for name, percent in row.cpu.items() if name not in CPU)
     return f"{three} ({others})" if others else three
 

@@ -201,7 +201,7 @@ def _deposits(version: int, columns: type[Struct], *indexed: str) -> Projection:
 
 
 def test_a_new_version_is_rebuilt_when_the_projector_starts(desk: Desk) -> None:
-    first = defstruct("First", [("account_id", UUID), ("times", int), ("amount", int)])
+    first = defstruct("First", [("account_id", UUID), ("times", int), ("amount", Decimal)])
     second = defstruct("Second", [("account_id", UUID), ("amount", Decimal), ("times", int)])
     work(desk)
     project(desk.url, projections=[_deposits(1, first)])
@@ -210,7 +210,7 @@ def test_a_new_version_is_rebuilt_when_the_projector_starts(desk: Desk) -> None:
 
     project(desk.url, projections=[_deposits(2, second, "(times)")])
 
-    assert before == [f"({ANN},1,10000)"]
+    assert before == [f"({ANN},1,10000.00)"]
     assert sorted(row.split(",", 1)[1] for row in table(desk.url, "deposits")) == ["10000.00,1)", "7.50,1)"]
     assert positions(desk.url) == {"deposits": 43}
     assert any("deposits_1 ON read.deposits USING btree (times)" in line for line in indexes(desk.url))

@@ -88,8 +88,10 @@ class Book:
 
     def on_quote(self, quote: Quote, session: Session) -> list[Intent]:
         """What a quote does to the orders of its symbol. One that is older than the last does nothing."""
-        shelf = self._shelf(quote.symbol)
-        if not session.is_open or not shelf.turns_to(quote.sequence):
+        shelf = self._shelves.get(quote.symbol)
+        if shelf is None or not session.is_open or not shelf.turns_to(quote.sequence):
+            return []
+        if shelf.is_quiet_at(quote, self._by_last):
             return []
         intents: list[Intent] = []
         for half in shelf.halves:
@@ -177,12 +179,14 @@ class Book:
         return shelf
 
     def _place(self, order: WorkingOrder, shelf: "_Shelf") -> None:
+        shelf.has_moved = True
         ladder, price = shelf.half(order.is_buy).place_of(order)
         key = price, order.rank, order.order_id
         insort(ladder, (*key, order))
         self._places[order.order_id] = ladder, key
 
     def _displace(self, order: WorkingOrder) -> None:
+        self._shelves[order.symbol].has_moved = True
         ladder, key = self._places.pop(order.order_id)
         del ladder[bisect_left(ladder, key)]
 
@@ -190,13 +194,14 @@ class Book:
 class _Half:
     """One side of one symbol. Keys are negated where a higher price comes first."""
 
-    __slots__ = ("is_buy", "limits", "markets", "stops", "taken")
+    __slots__ = ("is_buy", "limits", "markets", "ready", "stops", "taken")
 
     def __init__(self, *, is_buy: bool) -> None:
         self.is_buy = is_buy
         self.stops: _Ladder = []
         self.markets: _Ladder = []
         self.limits: _Ladder = []
+        self.ready = (self.markets, self.limits)
         self.taken = NO_SHARES  # of the quote the shelf has turned to
 
     def price_of(self, quote: Quote) -> Price | None:
@@ -233,15 +238,35 @@ class _Half:
 
 
 class _Shelf:
-    """All orders of one symbol. `fresh` are those that the next quote concerns whatever its price."""
+    """All orders of one symbol. `fresh` are those that the next quote concerns whatever its price.
 
-    __slots__ = ("buys", "fresh", "halves", "sells", "sequence")
+    The four prices are the nearest that would set an order off, None where no order waits: so that nearly
+    every quote is known to change nothing by four comparisons. They are found anew after the ladders moved.
+    """
+
+    __slots__ = (
+        "buy_stop_from",
+        "buys",
+        "buys_up_to",
+        "fresh",
+        "halves",
+        "has_moved",
+        "sell_stop_to",
+        "sells",
+        "sells_from",
+        "sequence",
+    )
 
     def __init__(self) -> None:
         self.buys, self.sells = _Half(is_buy=True), _Half(is_buy=False)
         self.halves = (self.buys, self.sells)
         self.fresh: dict[UUID, WorkingOrder] = {}
         self.sequence = -1
+        self.has_moved = True
+        self.buys_up_to: Price | None = None
+        self.sells_from: Price | None = None
+        self.buy_stop_from: Price | None = None
+        self.sell_stop_to: Price | None = None
 
     def half(self, is_buy: bool) -> _Half:
         """The side of the shelf."""
@@ -253,3 +278,31 @@ class _Shelf:
             self.sequence = sequence
             self.buys.taken = self.sells.taken = NO_SHARES
         return sequence == self.sequence
+
+    def is_quiet_at(self, quote: Quote, by_last: bool) -> bool:
+        """Whether this quote neither elects nor fills anything, nor is it the first that an order meets."""
+        if self.fresh:
+            return False
+        if self.has_moved:
+            self._find_prices()
+        ask, bid, limit = quote.ask, quote.bid, self.buys_up_to
+        if ask is not None and limit is not None and ask <= limit:
+            return False
+        limit = self.sells_from
+        if bid is not None and limit is not None and bid >= limit:
+            return False
+        return self._elects_nothing(quote.last if by_last else ask, quote.last if by_last else bid)
+
+    def _elects_nothing(self, for_buys: Price | None, for_sells: Price | None) -> bool:
+        stop = self.buy_stop_from
+        if stop is not None and for_buys is not None and for_buys >= stop:
+            return False
+        stop = self.sell_stop_to
+        return stop is None or for_sells is None or for_sells > stop
+
+    def _find_prices(self) -> None:
+        self.has_moved = False
+        self.buys_up_to = max((-ladder[0][0] for ladder in self.buys.ready if ladder), default=None)
+        self.sells_from = min((ladder[0][0] for ladder in self.sells.ready if ladder), default=None)
+        self.buy_stop_from = self.buys.stops[0][0] if self.buys.stops else None
+        self.sell_stop_to = -self.sells.stops[0][0] if self.sells.stops else None

@@ -37,6 +37,8 @@ log = structlog.get_logger()
 POLL_S = 0.1
 LEASE_CHECK_S = 0.5
 SAY_PROGRESS_S = 1.0
+SAY_PROGRESS_TICKS = 8
+"""A market that waits for us is at most 20 ticks ahead; so it hears of us in time, and not at every tick."""
 ROOM_S = 0.005
 
 
@@ -67,6 +69,7 @@ class Executor:
         self._tell_time = tell_time
         self._lease = Lease(database_url, "executor")
         self._said_at = 0.0
+        self._said = TickNumber("", 0)
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when PostgreSQL is lost: a fresh start is the way back."""
@@ -100,7 +103,7 @@ class Executor:
                 self._on_tick(decode_tick(message[1]))
             if not is_tick or time.monotonic() - self._orders.caught_up_at > POLL_S:
                 self._meet(self._orders.catch_up())
-            self._say_progress(time.monotonic())
+            self._say_progress(is_idle=message is None)
             if time.monotonic() - checked > LEASE_CHECK_S:
                 checked = time.monotonic()
                 self._require_lease()
@@ -122,7 +125,6 @@ class Executor:
             self._load_quotes()
         self._carry_out(self._on_quotes(tick.quotes, tick.session))
         self._market.tick = TickNumber(tick.run, tick.number)
-        self._said_at = 0.0
 
     def _on_quotes(self, quotes: Iterable[Quote], session: Session) -> list[c.OrderCommand]:
         commands: list[c.OrderCommand] = []
@@ -172,9 +174,11 @@ class Executor:
 
     # That we are alive.
 
-    def _say_progress(self, now: float) -> None:
-        if now - self._said_at >= SAY_PROGRESS_S:
-            self._said_at = now
+    def _say_progress(self, *, is_idle: bool) -> None:
+        now, tick = time.monotonic(), self._market.tick
+        ticks = tick.number - self._said.number if tick.run == self._said.run else SAY_PROGRESS_TICKS
+        if ticks >= SAY_PROGRESS_TICKS or (is_idle and ticks) or now - self._said_at >= SAY_PROGRESS_S:
+            self._said_at, self._said = now, tick
             self._market.say_progress()
 
     def _require_lease(self) -> None:

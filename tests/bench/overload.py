@@ -100,8 +100,9 @@ PATH = Path(
     name="overload",
     what=f"Orders offered at up to twice the capacity, whatever comes back, over {CONNECTIONS:,} connections, with "
     f"queue_limit {QUEUE}. Times count from when an order fell due. Answers are 201, or 503 with Retry-After; the "
-    "log holds exactly the acknowledged orders. ![offered, accepted, p99](benchmarks-overload.svg)",
+    "log holds exactly the acknowledged orders.",
     ceiling="The same server's orders a second when the load is as fast as answers come, 128 connections.",
     target=f"p99 of accepted ≤ {BOUND_MS:,} ms, none lost",
     measure=measure,
+    pictures=(CURVE.name,),
 )

@@ -44,3 +44,4 @@ class Path(Struct, frozen=True, kw_only=True):
     target: str
     measure: Callable[[Any], Sequence[Row]]
     by_default: bool = True
+    pictures: tuple[str, ...] = ()  # files in docs/ that it draws

@@ -1,7 +1,7 @@
 """What a run leaves behind: `.bench/latest.json`, and the page docs/benchmarks.md with its table.
 
-Rows of paths that this run did not measure are kept from the run before. What stands between the markers of the
-page is written by hand and stays as it is.
+Rows of paths that this run did not measure are kept from the run before; a run with QUICK=1 leaves the page alone.
+What stands between the markers of the page is written by hand and stays as it is.
 """
 
 import importlib.metadata
@@ -46,14 +46,15 @@ def facts(bench: Bench) -> dict[str, str]:
         "Packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
         "Load generator": load.TOOL,
         "Other work on the machine": f"load average {os.getloadavg()[0]:.1f} before the run",
-        "Method": f"median of {ROUNDS} rounds of {SECONDS:g} s, ours and ceiling in turns"
-        + (", QUICK=1" if QUICK else ""),
+        "Method": f"median of {ROUNDS} rounds of {SECONDS:g} s, ours and ceiling in turns",
     }
 
 
 def write(rows: Sequence[Row], found: dict[str, str]) -> None:
     """Write both."""
     LATEST.write_bytes(msgspec.json.format(msgspec.json.encode([_rounded(row) for row in rows])))
+    if QUICK or not rows:
+        return
     kept = _kept() | {row.path: Dated(f"{datetime.now(UTC):%Y-%m-%d}", row) for row in rows}
     KEPT.write_bytes(msgspec.json.encode(kept))
     order = [path.name for path in PATHS]
@@ -76,6 +77,7 @@ def _page(dated: Sequence[Dated], found: dict[str, str]) -> Iterable[str]:
     yield "\n## What is measured\n"
     for path in PATHS:
         yield f"**{path.name}**. {path.what} *Ceiling:* {path.ceiling} *Target:* {path.target}.\n"
+        yield from (f"![{name}]({name})\n" for name in path.pictures if PAGE.with_name(name).exists())
 
 
 def _by_hand() -> str:

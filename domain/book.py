@@ -8,33 +8,20 @@ buys, fills of sells, then what becomes of the orders that met their first quote
 The book applies its own intents at once, so that the next quote sees them; the log follows.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from itertools import chain
-from operator import attrgetter, itemgetter
-from typing import Literal, TypeAlias
+from operator import attrgetter
+from typing import Literal
 from uuid import UUID
 
 from domain.matching import Acceptance, ElectedBy, Election, Ending, Fill, Intent, WorkingOrder
 from domain.order import Order
 from domain.quotes import Quote, Session
+from domain.shelf import Half, Key, Ladder, Shelf
 from domain.terms import Side
 from domain.values import NO_SHARES, Price, Quantity
 
-_Key: TypeAlias = tuple[Price, int, UUID]
-_Entry: TypeAlias = tuple[Price, int, UUID, WorkingOrder]
-_Ladder: TypeAlias = list[_Entry]  # sorted, the orders that are set off first come first
-
-_price_key = itemgetter(0)
-_rank_key = itemgetter(1)
 _by_rank = attrgetter("rank")
-
-
-def _reached(ladder: _Ladder, price: Price) -> list[_Entry]:
-    """A copy of the entries that a price sets off: those whose key is at most `price`."""
-    if not ladder or ladder[0][0] > price:
-        return []
-    return ladder[: bisect_right(ladder, price, key=_price_key)]
 
 
 class Book:
@@ -43,8 +30,8 @@ class Book:
     def __init__(self, elected_by: Literal["last", "quote"]) -> None:
         self._by_last = elected_by == "last"
         self._orders: dict[UUID, WorkingOrder] = {}
-        self._places: dict[UUID, tuple[_Ladder, _Key]] = {}
-        self._shelves: dict[str, _Shelf] = {}
+        self._places: dict[UUID, tuple[Ladder, Key]] = {}
+        self._shelves: dict[str, Shelf] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -122,7 +109,7 @@ class Book:
         return intents + self._settle([order] if order.leaves else [], shelf, session)
 
     def _elect(
-        self, orders: Iterable[WorkingOrder], half: "_Half", quote: Quote, session: Session
+        self, orders: Iterable[WorkingOrder], half: Half, quote: Quote, session: Session
     ) -> Iterator[Intent]:
         elected_by, price = self._electing(half, quote)
         assert price is not None, "no price elects nothing"  # noqa: S101  a fault of ours
@@ -137,7 +124,7 @@ class Book:
             yield Election(order, quote.sequence, elected_by, price)
 
     def _fill(
-        self, orders: Iterable[WorkingOrder], half: "_Half", quote: Quote, session: Session
+        self, orders: Iterable[WorkingOrder], half: Half, quote: Quote, session: Session
     ) -> Iterator[Intent]:
         price = half.price_of(quote)
         for order in orders:
@@ -153,7 +140,7 @@ class Book:
                     self.remove(order.order_id)
                 yield Fill(order, quantity, price, quote.sequence)
 
-    def _settle(self, orders: Iterable[WorkingOrder], shelf: "_Shelf", session: Session) -> list[Intent]:
+    def _settle(self, orders: Iterable[WorkingOrder], shelf: Shelf, session: Session) -> list[Intent]:
         intents: list[Intent] = []
         for order in orders:
             if order.is_over(session):
@@ -167,18 +154,18 @@ class Book:
                 intents.append(Acceptance(order))
         return intents
 
-    def _electing(self, half: "_Half", quote: Quote) -> tuple[ElectedBy, Price | None]:
+    def _electing(self, half: Half, quote: Quote) -> tuple[ElectedBy, Price | None]:
         if self._by_last:
             return "last", quote.last
         return ("ask", quote.ask) if half.is_buy else ("bid", quote.bid)
 
-    def _shelf(self, symbol: str) -> "_Shelf":
+    def _shelf(self, symbol: str) -> Shelf:
         shelf = self._shelves.get(symbol)
         if shelf is None:
-            shelf = self._shelves[symbol] = _Shelf()
+            shelf = self._shelves[symbol] = Shelf()
         return shelf
 
-    def _place(self, order: WorkingOrder, shelf: "_Shelf") -> None:
+    def _place(self, order: WorkingOrder, shelf: Shelf) -> None:
         shelf.has_moved = True
         ladder, price = shelf.half(order.is_buy).place_of(order)
         key = price, order.rank, order.order_id
@@ -189,120 +176,3 @@ class Book:
         self._shelves[order.symbol].has_moved = True
         ladder, key = self._places.pop(order.order_id)
         del ladder[bisect_left(ladder, key)]
-
-
-class _Half:
-    """One side of one symbol. Keys are negated where a higher price comes first."""
-
-    __slots__ = ("is_buy", "limits", "markets", "ready", "stops", "taken")
-
-    def __init__(self, *, is_buy: bool) -> None:
-        self.is_buy = is_buy
-        self.stops: _Ladder = []
-        self.markets: _Ladder = []
-        self.limits: _Ladder = []
-        self.ready = (self.markets, self.limits)
-        self.taken = NO_SHARES  # of the quote the shelf has turned to
-
-    def price_of(self, quote: Quote) -> Price | None:
-        """The price this side trades at: the far side of the quote."""
-        return quote.ask if self.is_buy else quote.bid
-
-    def size_of(self, quote: Quote) -> int:
-        """How many shares the quote shows there."""
-        return quote.ask_size if self.is_buy else quote.bid_size
-
-    def place_of(self, order: WorkingOrder) -> tuple[_Ladder, Price]:
-        """The ladder an order belongs on, and its key there."""
-        if order.waits_for_stop and order.stop_price is not None:
-            return self.stops, order.stop_price if self.is_buy else -order.stop_price
-        ladder = self.limits if order.type.has_limit else self.markets
-        return ladder, -order.bound if self.is_buy else order.bound
-
-    def stopped_at(self, price: Price | None) -> list[WorkingOrder]:
-        """The orders whose stop this price elects, by rank."""
-        if price is None:
-            return []
-        reached = _reached(self.stops, price if self.is_buy else -price)
-        return [entry[3] for entry in sorted(reached, key=_rank_key)]
-
-    def ready_at(self, price: Price | None) -> Iterator[WorkingOrder] | None:
-        """The orders that may trade at this price, in their priority; None when there are none."""
-        if price is None:
-            return None
-        key = -price if self.is_buy else price
-        markets, limits = _reached(self.markets, key), _reached(self.limits, key)
-        if not markets and not limits:
-            return None
-        return (entry[3] for entry in chain(sorted(markets, key=_rank_key), limits))
-
-
-class _Shelf:
-    """All orders of one symbol. `fresh` are those that the next quote concerns whatever its price.
-
-    The four prices are the nearest that would set an order off, None where no order waits: so that nearly
-    every quote is known to change nothing by four comparisons. They are found anew after the ladders moved.
-    """
-
-    __slots__ = (
-        "buy_stop_from",
-        "buys",
-        "buys_up_to",
-        "fresh",
-        "halves",
-        "has_moved",
-        "sell_stop_to",
-        "sells",
-        "sells_from",
-        "sequence",
-    )
-
-    def __init__(self) -> None:
-        self.buys, self.sells = _Half(is_buy=True), _Half(is_buy=False)
-        self.halves = (self.buys, self.sells)
-        self.fresh: dict[UUID, WorkingOrder] = {}
-        self.sequence = -1
-        self.has_moved = True
-        self.buys_up_to: Price | None = None
-        self.sells_from: Price | None = None
-        self.buy_stop_from: Price | None = None
-        self.sell_stop_to: Price | None = None
-
-    def half(self, is_buy: bool) -> _Half:
-        """The side of the shelf."""
-        return self.buys if is_buy else self.sells
-
-    def turns_to(self, sequence: int) -> bool:
-        """Turn to this quote, whole when it is a new one; False when it is older than the last."""
-        if sequence > self.sequence:
-            self.sequence = sequence
-            self.buys.taken = self.sells.taken = NO_SHARES
-        return sequence == self.sequence
-
-    def is_quiet_at(self, quote: Quote, by_last: bool) -> bool:
-        """Whether this quote neither elects nor fills anything, nor is it the first that an order meets."""
-        if self.fresh:
-            return False
-        if self.has_moved:
-            self._find_prices()
-        ask, bid, limit = quote.ask, quote.bid, self.buys_up_to
-        if ask is not None and limit is not None and ask <= limit:
-            return False
-        limit = self.sells_from
-        if bid is not None and limit is not None and bid >= limit:
-            return False
-        return self._elects_nothing(quote.last if by_last else ask, quote.last if by_last else bid)
-
-    def _elects_nothing(self, for_buys: Price | None, for_sells: Price | None) -> bool:
-        stop = self.buy_stop_from
-        if stop is not None and for_buys is not None and for_buys >= stop:
-            return False
-        stop = self.sell_stop_to
-        return stop is None or for_sells is None or for_sells > stop
-
-    def _find_prices(self) -> None:
-        self.has_moved = False
-        self.buys_up_to = max((-ladder[0][0] for ladder in self.buys.ready if ladder), default=None)
-        self.sells_from = min((ladder[0][0] for ladder in self.sells.ready if ladder), default=None)
-        self.buy_stop_from = self.buys.stops[0][0] if self.buys.stops else None
-        self.sell_stop_to = -self.sells.stops[0][0] if self.sells.stops else None

@@ -11,6 +11,7 @@ from application.commands import Stream
 from domain.aggregate import Aggregate
 from domain.facts import AGGREGATES
 from infrastructure.eventstore.mapper import EventIsUnreadable, decode_event
+from infrastructure.postgres import arrays
 
 SNAPSHOT_VERSION = 1
 """Raised when an aggregate's fields change, so that older snapshots are left alone."""
@@ -23,23 +24,27 @@ _SNAPSHOTS = (
     " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version DESC"
 )
 _EVENTS = (
-    "SELECT e.originator_id, e.topic, e.state, e.account_id FROM unnest(%s::uuid[], %s::bigint[]) AS want(id, version)"
+    "SELECT want.number::int4, e.topic, e.state FROM unnest(%b, %b) WITH ORDINALITY AS want(id, version, number)"
     " JOIN stored_events e ON e.originator_id = want.id AND e.originator_version > want.version"
-    " ORDER BY e.originator_id, e.originator_version"
+    " ORDER BY want.number, e.originator_version"
 )
 
 
 def load_aggregates(connection: Connection[Any], streams: Iterable[Stream]) -> dict[UUID, Aggregate]:
     """The aggregates of these streams, as of now; those without events are missing."""
     kinds = {stream_id: kind for kind, stream_id in streams}
-    found = _from_snapshots(connection, list(kinds))
-    versions = [found[i].version if i in found else 0 for i in kinds]
-    rows = connection.execute(_EVENTS, (list(kinds), versions)).fetchall()
-    for originator_id, topic, state, account_id in rows:
-        aggregate = found.get(originator_id)
+    ids = list(kinds)
+    found = _from_snapshots(connection, ids)
+    versions = [found[i].version if i in found else 0 for i in ids]
+    wanted = (arrays.uuids(ids), arrays.int8s(versions))
+    rows = connection.execute(_EVENTS, wanted, prepare=True, binary=True)
+    for number, topic, state in rows:
+        event = decode_event(topic, state)
+        aggregate = found.get(event.originator_id)
         if aggregate is None:
-            aggregate = found[originator_id] = kinds[originator_id](id=originator_id, account_id=account_id)
-        aggregate.evolve(decode_event(topic, state))
+            kind, account_id = kinds[ids[number - 1]], event.account_id
+            aggregate = found[event.originator_id] = kind(id=event.originator_id, account_id=account_id)
+        aggregate.evolve(event)
     return found
 
 

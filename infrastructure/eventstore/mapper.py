@@ -1,6 +1,6 @@
 """Events to stored rows and back, typed: rubbish in the store is refused on reading."""
 
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +17,17 @@ class EventIsUnreadable(Exception):
     """A stored event has an unknown topic or a state that does not fit it."""
 
 
-@cache
-def _decoder(topic: str) -> msgspec.json.Decoder[Event]:
-    try:
-        return msgspec.json.Decoder(KINDS[topic])
-    except KeyError:
-        raise EventIsUnreadable(f"no event is called {topic}") from None
+class _Decoders(dict[str, Callable[[bytes], Event]]):
+    """By topic; made when first needed."""
+
+    def __missing__(self, topic: str) -> Callable[[bytes], Event]:
+        if topic not in KINDS:
+            raise EventIsUnreadable(f"no event is called {topic}")
+        decode = self[topic] = msgspec.json.Decoder(KINDS[topic]).decode
+        return decode
+
+
+_decoders = _Decoders()
 
 
 def decode_event(topic: str, state: bytes) -> Event:
@@ -30,7 +35,7 @@ def decode_event(topic: str, state: bytes) -> Event:
     try:
         if topic in UPCASTS:
             return _upcast(topic, state)
-        return _decoder(topic).decode(state)
+        return _decoders[topic](state)
     except msgspec.MsgspecError as error:
         raise EventIsUnreadable(f"a stored {topic} does not read: {error}") from error
 

@@ -20,6 +20,7 @@ from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
+from infrastructure.memory import keep_what_is_here
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool, pool
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
@@ -189,6 +190,7 @@ class RunningProjector:
         """Project until `stop` is set."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
+        keep_what_is_here()
         self._projector.run(stop)
         listener.join(timeout=2)
         self._announcer.close()

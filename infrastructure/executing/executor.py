@@ -27,6 +27,7 @@ from infrastructure.eventstore.committer import Committer
 from infrastructure.executing.intents import command_of
 from infrastructure.executing.market_view import MarketView
 from infrastructure.executing.working_orders import WorkingOrders
+from infrastructure.memory import keep_what_is_here
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
 from infrastructure.redis.channels import LOG_APPENDED, QUOTE_UPDATES, Subscription
@@ -83,6 +84,7 @@ class Executor:
             self._orders = WorkingOrders(connection, self._book)
             try:
                 self._orders.build()
+                keep_what_is_here()
                 self._load_quotes()
                 self._follow(subscription, stop)
             finally:

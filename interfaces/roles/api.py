@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import uvicorn
 import uvloop
 
 from application.expected import TellTheOperator
+from infrastructure.memory import keep_what_is_here
 from infrastructure.settings import Settings
 from infrastructure.wiring import api_parts
 from interfaces.http.app import desk_for, http_app
@@ -71,23 +71,13 @@ async def _serve(settings: Settings, stop: threading.Event, listener: socket.soc
         watch = asyncio.create_task(desk.marks.follow())
         ender = threading.Thread(target=_end_when, args=(stop, server), name="api stop", daemon=True)
         ender.start()
-        _calm_the_collector()
+        keep_what_is_here()
         log.info("serving", url=f"http://{settings.host}:{settings.port}")
         try:
             await server.serve(sockets=[listener])
         finally:
             watch.cancel()
             parts.people.close()
-
-
-def _calm_the_collector() -> None:
-    """Let the garbage collector look less often at what stays: code, and the committer's cached orders.
-
-    With Python's own thresholds it took a quarter of an order's time once tens of thousands were cached.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def _end_when(stop: threading.Event, server: uvicorn.Server) -> None:

@@ -1,8 +1,8 @@
 """Gives commands to a committer in this process, as fast as it takes them."""
 
+import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,17 +34,24 @@ class Feeder:
         self.committer = Committer(url, clock=WallClock(), on_commit=self._note).start()
 
     def feed(self, requests: Sequence[Request], *, until: float | None = None) -> Fed:
-        """Give all of these, or as many as fit until then, and wait for the last answer."""
-        futures: list[Future[Answer]] = []
+        """Give all of these, or as many as fit until then, and wait for the last answer.
+
+        From an event loop, as the api does it: its futures cost a tenth of those for threads.
+        """
+        return asyncio.run(self._feed(requests, until))
+
+    async def _feed(self, requests: Sequence[Request], until: float | None) -> Fed:
+        futures: list[asyncio.Future[Answer]] = []
         self.batches.clear()
         began = time.monotonic()
-        for request in requests:
+        for number, request in enumerate(requests):
             while self.committer.waiting >= WINDOW:
-                time.sleep(0.0005)
-            if until is not None and len(futures) % 64 == 0 and time.time() >= until:
+                await asyncio.sleep(0.0005)
+            if until is not None and number % 64 == 0 and time.time() >= until:
                 break
-            futures.append(self.committer.submit(request))
-        errors = sum(future.exception(60) is not None for future in futures)
+            futures.append(self.committer.submit_async(request))
+        await asyncio.wait(futures, timeout=60)
+        errors = sum(not future.done() or future.exception() is not None for future in futures)
         seconds = time.monotonic() - began
         return Fed(commands=len(futures), errors=errors, seconds=seconds, batches=list(self.batches))
 

@@ -7,8 +7,8 @@ trip instead of a whole one, as group commit does for writers.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import row_from
@@ -16,24 +16,23 @@ from projections.catalogue import BY_NAME
 from projections.projection import Key
 from projections.questions import Lookup
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 MOST_KEYS = 500
 """In one statement; the rest waits for the next."""
 
 
-class Gatherer:
-    """Answers one look-up for whoever asks."""
+class Gathering(Generic[K, V]):
+    """Answers one question for whoever asks. `read` looks many keys up; what is missing there is None."""
 
-    def __init__(self, pool: AsyncPool, lookup: Lookup[Any]) -> None:
-        self._pool = pool
-        self._lookup = lookup
-        self._projection = BY_NAME[lookup.projection]
-        types = {column.name: column.sql_type for column in self._projection.table.columns}
-        self._sql = lookup.sql(tuple(types), tuple(types[name] for name in lookup.by)).encode()
-        self._waiting: dict[Key, asyncio.Future[list[Any]]] = {}
+    def __init__(self, read: Callable[[Sequence[K]], Awaitable[dict[K, V]]]) -> None:
+        self._read = read
+        self._waiting: dict[K, asyncio.Future[V | None]] = {}
         self._work: asyncio.Task[None] | None = None
 
-    async def ask(self, key: Key) -> list[Any]:
-        """The rows of a key, read after this call began."""
+    async def ask(self, key: K) -> V | None:
+        """The value of a key, read after this call began."""
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -52,7 +51,7 @@ class Gatherer:
         finally:
             self._work = None
 
-    async def _answer(self, asked: dict[Key, asyncio.Future[list[Any]]]) -> None:
+    async def _answer(self, asked: dict[K, asyncio.Future[V | None]]) -> None:
         try:
             found = await self._read(list(asked))
         except Exception as error:  # noqa: BLE001  whoever asked is told, whatever it is
@@ -61,9 +60,25 @@ class Gatherer:
                 future.exception()  # whoever asked may have gone; that is no fault to report
             return
         for key, future in asked.items():
-            future.set_result(found.get(key, []))
+            future.set_result(found.get(key))
 
-    async def _read(self, keys: Sequence[Key]) -> dict[Key, list[Any]]:
+
+class Gatherer:
+    """Answers one look-up in a read table."""
+
+    def __init__(self, pool: AsyncPool, lookup: Lookup[Any]) -> None:
+        self._pool = pool
+        self._lookup = lookup
+        self._projection = BY_NAME[lookup.projection]
+        types = {column.name: column.sql_type for column in self._projection.table.columns}
+        self._sql = lookup.sql(tuple(types), tuple(types[name] for name in lookup.by)).encode()
+        self._gathering: Gathering[Key, list[Any]] = Gathering(self._rows)
+
+    async def ask(self, key: Key) -> list[Any]:
+        """The rows of a key, read after this call began."""
+        return await self._gathering.ask(key) or []
+
+    async def _rows(self, keys: Sequence[Key]) -> dict[Key, list[Any]]:
         columns = [list(values) for values in zip(*keys, strict=True)]
         async with lend(self._pool) as connection:
             cursor = await connection.execute(self._sql, columns, prepare=True)

@@ -5,7 +5,7 @@ The only part of Daybook that handles personal data. Everything else names peopl
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -26,6 +26,7 @@ from infrastructure.credentials import (
     checked_name,
     checked_password,
 )
+from infrastructure.gathering import Gathering
 from infrastructure.known import Known
 from infrastructure.passwords import Passwords
 
@@ -68,7 +69,8 @@ class People:
         self._valid_for = timedelta(hours=login_hours)
         self._passwords = Passwords()
         self._logins: Known[bytes, Login] = Known(limit=100_000, seconds=LOGIN_KNOWN_S)
-        self._origins: Known[tuple[UUID, str, str], UUID] = Known(limit=50_000, seconds=3600)
+        self._origins: Known[tuple[UUID, str, str], UUID] = Known(limit=100_000, seconds=3600)
+        self._opened: Gathering[bytes, Login] = Gathering(self._logins_of)
 
     async def register(self, email: str, password: str, full_name: str, role: Role = "customer") -> User:
         """Add a user; a customer gets the id of an account, which is still to be opened.
@@ -122,16 +124,9 @@ class People:
         if login is not None:
             return login
         token_hash, state = _hashed(token), self._logins.removals
-        async with self._connection() as connection:
-            found = await connection.execute(
-                "SELECT u.user_id, u.account_id, u.role, s.expires_at FROM sessions s"
-                " JOIN users u USING (user_id) WHERE s.token_hash = %s AND s.expires_at > %s",
-                (token_hash, datetime.now(UTC)),
-            )
-            row = await found.fetchone()
-        if row is None:
+        login = await self._opened.ask(token_hash)
+        if login is None:
             return None
-        login = Login(user_id=row[0], account_id=row[1], role=row[2], expires_at=row[3])
         if state == self._logins.removals:  # else it may have been logged out while we asked
             self._logins.put(token_hash, login)
         return login
@@ -169,6 +164,21 @@ class People:
     def close(self) -> None:
         """Let the threads go. The pool belongs to whoever opened it."""
         self._passwords.close()
+
+    async def _logins_of(self, token_hashes: Sequence[bytes]) -> dict[bytes, Login]:
+        """The open logins among many tokens."""
+        async with self._connection() as connection:
+            found = await connection.execute(
+                "SELECT s.token_hash, u.user_id, u.account_id, u.role, s.expires_at FROM sessions s"
+                " JOIN users u USING (user_id) WHERE s.token_hash = ANY(%s) AND s.expires_at > %s",
+                (list(token_hashes), datetime.now(UTC)),
+                prepare=True,
+            )
+            rows = await found.fetchall()
+        return {
+            bytes(token_hash): Login(user_id=user_id, account_id=account_id, role=role, expires_at=expires_at)
+            for token_hash, user_id, account_id, role, expires_at in rows
+        }
 
     async def _find(self, email: str) -> tuple[User | None, str | None]:
         try:

@@ -48,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000
     queue_limit: int = 10_000
+    requests_limit: int = 1_000
     batch_limit: int = 512
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"

@@ -245,8 +245,15 @@ class Committer:
         if batch.rows:
             self._position = batch.rows.end
             self._last_time = batch.rows.times[-1]
-            if self._on_commit is not None:
-                self._on_commit(batch.rows.end, batch.rows.orders())
+            self._tell(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        if self._on_commit is None:
+            return
+        try:
+            self._on_commit(batch.rows.end, batch.rows.orders())
+        except Exception:
+            log.exception("a listener of the log failed")
 
     # The connection.
 

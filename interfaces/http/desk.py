@@ -36,5 +36,6 @@ class Desk:
 
     def __init__(self, parts: ApiParts) -> None:
         self.parts = parts
+        self.being_served = 0
         self.writes = OwnWrites()
         self.marks = SessionMarks(parts.quotes, parts.session)

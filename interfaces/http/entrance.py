@@ -6,7 +6,7 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from interfaces.http.desk import Desk
-from interfaces.http.problems import MEDIA_TYPE, fault
+from interfaces.http.problems import MEDIA_TYPE, busy, fault
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
 from interfaces.http.visit import KEY, Visit
 
@@ -22,7 +22,11 @@ LOGGED_IN = CUSTOMER | STAFF
 
 
 class Entrance:
-    """Stands before Litestar, so that also what Litestar refuses carries the request's id."""
+    """Stands before Litestar, so that also what Litestar refuses carries the request's id.
+
+    Beyond `requests_limit` requests at once it refuses right here, at little cost: what is accepted is then
+    answered in bounded time, however much is offered.
+    """
 
     def __init__(self, app: ASGIApp, desk: Desk) -> None:
         self._app = app
@@ -42,13 +46,19 @@ class Entrance:
                 message["headers"] = [*message["headers"], *visit.answer_headers]
             await send(message)
 
+        if self._desk.being_served >= self._desk.parts.settings.requests_limit and scope["path"] != "/health":
+            await _send_problem(503, busy(visit), send_with_headers, (b"retry-after", b"1"))
+            return
+        self._desk.being_served += 1
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
             log.exception("request failed", request_id=str(visit.request_id), error=repr(error))
             if visit.started:
                 raise
-            await _send_fault(visit, send_with_headers)
+            await _send_problem(500, fault(visit), send_with_headers)
+        finally:
+            self._desk.being_served -= 1
 
 
 async def require_role(call: Any) -> None:
@@ -69,8 +79,7 @@ async def require_role(call: Any) -> None:
     call.scope["user"] = login
 
 
-async def _send_fault(visit: Visit, send: Send) -> None:
-    body = fault(visit)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
+async def _send_problem(status: int, body: bytes, send: Send, *headers: tuple[bytes, bytes]) -> None:
+    described = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*described, *headers]})
     await send({"type": "http.response.body", "body": body, "more_body": False})

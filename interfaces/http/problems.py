@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 from litestar.exceptions.http_exceptions import MethodNotAllowedException, RequestEntityTooLarge
 from litestar.response import Response
 
-from application.errors import ReadTableMustReachPosition, Unavailable
+from application.errors import QueueMustHaveRoom, ReadTableMustReachPosition, Unavailable
 from domain.errors import Conflict, InputIsWrong, NotFound, Refusal, RuleBroken
 from infrastructure.credentials import NotLoggedIn
 from interfaces.http import refusals
@@ -114,6 +114,12 @@ def on_fault(request: "Request[Any, Any, Any]", error: Exception) -> Response[by
     visit = visit_of(request.scope)
     log.error("request failed", path=request.scope["path"], request_id=str(visit.request_id), exc_info=error)
     return _problem(request, 500, "fault_is_ours", "something went wrong on our side; the log has it")
+
+
+def busy(visit: Visit) -> bytes:
+    """The body for a request too many."""
+    detail = "more requests are being served than may be at once"
+    return _encode(document(503, QueueMustHaveRoom.code, detail, visit=visit))
 
 
 def fault(visit: Visit) -> bytes:

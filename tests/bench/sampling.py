@@ -16,7 +16,8 @@ from interfaces.roles import api
 from interfaces.roles.running import configure_logging, stop_on_signals
 
 EVERY_S = 0.004
-_WAITING = {"wait", "select", "_wait_for_tstate_lock", "get", "_recv_with_timeout"}
+_WAITING = {"wait", "select", "_wait_for_tstate_lock", "_worker", "run"}
+"""Innermost functions of threads that do nothing, or of the event loop between two callbacks."""
 
 
 def main(file: Path) -> None:

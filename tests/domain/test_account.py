@@ -198,6 +198,7 @@ def test_a_closed_account_stays_closed(decide):
     refuses(AccountMustNotBeClosed, account, lambda: decide(account))
 
 
+ONE = D(1)
 ORDERS = [UUID(int=n) for n in range(50, 54)]
 cents = st.integers(1, 100_000).map(lambda n: Decimal(n) / 100)
 shares = st.integers(1, 5_000_000).map(lambda n: Decimal(n) / 1_000_000)
@@ -255,7 +256,7 @@ class AccountMachine(RuleBasedStateMachine):
         order_id = list(self.account.holds)[index % len(self.account.holds)]
         amount = part_of(self.account.held_for(order_id), paid)
         hold_after = part_of(self.account.held_for(order_id) - amount, kept)
-        trade = self.trade(order_id, quantity, amount, leaves=D(1) if hold_after else D(0))
+        trade = self.trade(order_id, quantity, amount, leaves=ONE if hold_after else D(0))
         assert self.ask(lambda: self.account.debit_purchase(trade, hold_after=hold_after, at=NOW))
         assert self.account.held_for(order_id) == hold_after
         self.cash -= amount
@@ -281,7 +282,7 @@ class AccountMachine(RuleBasedStateMachine):
         empty = not self.account.cash and not self.account.shares
         assert self.ask(lambda: self.account.close(at=NOW)) == empty
 
-    def trade(self, order_id, quantity, amount, leaves=D(1)):
+    def trade(self, order_id, quantity, amount, leaves=ONE):
         return Trade(
             order_id=order_id,
             execution_id=TRANSFER,

@@ -75,8 +75,8 @@ class Book:
 
     def on_quote(self, quote: Quote, session: Session) -> list[Intent]:
         """What a quote does to the orders of its symbol. One that is older than the last does nothing."""
-        shelf = self._shelves.get(quote.symbol)
-        if shelf is None or not session.is_open or not shelf.turns_to(quote.sequence):
+        shelf = self._shelves.get(quote.symbol) or self._shelf(quote.symbol)
+        if not session.is_open or not shelf.turns_to(quote.sequence):
             return []
         if shelf.is_quiet_at(quote, self._by_last):
             return []

@@ -22,7 +22,7 @@ from domain.errors import (
 )
 from domain.terms import OrderTerms
 from domain.trade import Trade
-from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity, average, rounded, rounded_up
+from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity, average, rounded_down, rounded_up
 
 
 class OrderStatus(StrEnum):
@@ -78,7 +78,9 @@ class Order(Aggregate, kw_only=True):
     ended_at: datetime | None = None
     filled: Quantity = NO_SHARES
     notional: Decimal = Decimal(0)  # exact sum of quantity x price
-    spent: Money = NOTHING  # the notional to the cent: what was paid or received so far
+    spent: Money = (
+        NOTHING  # the notional to the cent, up for a buy, down for a sale: what changed hands so far
+    )
     executions: set[UUID] = set()
 
     # What has happened. Stored for ever, replayed often: never refuses.
@@ -204,7 +206,8 @@ class Order(Aggregate, kw_only=True):
         self._require_within_limit(price)
         if quantity > self.leaves:
             raise ExecutionMustNotExceedLeaves(f"{quantity} executed, {self.leaves} left")
-        amount = rounded(self.notional + quantity * price) - self.spent
+        to_the_cent = rounded_up if self._terms.is_buy else rounded_down
+        amount = to_the_cent(self.notional + quantity * price) - self.spent
         self.record(
             Order.Executed,
             at=at,

@@ -11,7 +11,8 @@ from domain.values import Money, Price, Quantity
 class Trade(Struct, frozen=True, kw_only=True, gc=False):
     """So many shares of a symbol at a price, and the money that changes hands for them.
 
-    `amount` is what this execution adds to the order's total rounded to the cent, so that the
+    `amount` is what this execution adds to the order's total rounded to the cent (up for a buy, down for a
+    sale), so that the
     amounts of an order's executions add up to its rounded notional exactly. `leaves_quantity` is
     what the order has left after it.
     """

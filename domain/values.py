@@ -7,7 +7,7 @@ The bounds keep every quantity x price within the 28 digits of the default decim
 """
 
 import re
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import TypeAlias
 
 from domain.errors import (
@@ -59,13 +59,22 @@ def symbol(text: str) -> str:
 
 
 def rounded(dollars: Decimal) -> Money:
-    """Round an exact product to the cent, half to even. The only place where money is rounded to nearest."""
+    """Round to the cent, half to even: a part of a lot's cost. What changes hands is rounded up or down."""
     return dollars.quantize(CENT, ROUND_HALF_EVEN)
 
 
 def rounded_up(dollars: Decimal) -> Money:
-    """Round an exact product up to the cent: what must be set aside so that it suffices."""
+    """Round an exact product up to the cent: what a buy costs, and what must be set aside for it."""
     return dollars.quantize(CENT, ROUND_CEILING)
+
+
+def rounded_down(dollars: Decimal) -> Money:
+    """Round an exact product down to the cent: what a sale brings.
+
+    Part of a cent goes against whoever asked for a trade so small: rounded to nearest, a hundred buys of
+    half a cent would be a hundred gifts.
+    """
+    return dollars.quantize(CENT, ROUND_FLOOR)
 
 
 def average(notional: Decimal, shares: Quantity) -> Price:

@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 from msgspec import Struct
-from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from infrastructure.credentials import (
@@ -87,13 +86,14 @@ class People:
         )
         password_hash = await self._passwords.hash(checked_password(password))
         async with self._connection() as connection:
-            try:
-                await connection.execute(
-                    f"INSERT INTO users ({_USER}, password_hash) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                    (*_values(user), password_hash),
-                )
-            except UniqueViolation:
-                raise EmailMustNotBeTaken("another user has this e-mail address") from None
+            # Not an error of PostgreSQL, which would write the address into its log.
+            stored = await connection.execute(
+                f"INSERT INTO users ({_USER}, password_hash) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (*_values(user), password_hash),
+            )
+        if stored.rowcount == 0:
+            raise EmailMustNotBeTaken("another user has this e-mail address")
         return user
 
     async def log_in(self, email: str, password: str) -> tuple[str, datetime, User]:

@@ -226,20 +226,32 @@ class History:
         self._pool = pool
         self._now = now
 
-    async def as_of(self, account_id: UUID, *, log_position: int | None, at: datetime | None) -> AccountAsOf:
-        """The account at a log position or a moment, inclusive.
+    async def as_of(
+        self,
+        account_id: UUID,
+        *,
+        log_position: int | None,
+        at: datetime | None,
+        min_position: int | None = None,
+    ) -> AccountAsOf:
+        """The account at a log position or a moment, inclusive; the log must reach `min_position`.
 
         Raises AccountMustExist, MomentMustBeWithinTheAccountsLife, or InstantMustBeWellFormed for a
         moment that has not passed: what will be recorded then is not known yet.
         """
         try:
-            return await asyncio.to_thread(self.as_of_now, account_id, log_position, at)
+            return await asyncio.to_thread(self.as_of_now, account_id, log_position, at, min_position)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseMustAnswer("the database does not answer; try again") from error
 
-    def as_of_now(self, account_id: UUID, log_position: int | None, at: datetime | None) -> AccountAsOf:
+    def as_of_now(
+        self, account_id: UUID, log_position: int | None, at: datetime | None, min_position: int | None = None
+    ) -> AccountAsOf:
         """The same, in the calling thread."""
         with self._pool.connection() as connection:
+            reached = last_row(connection)[0]
+            if min_position is not None and reached < min_position:
+                raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
             self._require_past(connection, log_position, at)
             rows = read_account(connection, account_id, up_to=log_position, at=at)
             if not rows and not read_account(connection, account_id, up_to=None, at=None):

@@ -65,9 +65,20 @@ class Settings(Struct, frozen=True, kw_only=True):
                 values[field] = text.split(os.pathsep) if field == "market_path" else text
         values.update({name: value for name, value in flags.items() if value is not None})
         try:
-            return msgspec.convert(values, cls, strict=False, dec_hook=_path)
+            settings = msgspec.convert(values, cls, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
             raise SettingIsWrong(f"a {PREFIX}… setting cannot be used: {error}") from error
+        settings.require_usable()
+        return settings
+
+    def require_usable(self) -> None:
+        """Raise SettingIsWrong for what has the right type but cannot be meant."""
+        if not 0 <= self.port <= 65535:
+            raise SettingIsWrong(f"the port must be from 0 to 65535, not {self.port}")
+        if not (self.collar.is_finite() and 0 <= self.collar <= 1):
+            raise SettingIsWrong(f"the collar must be from 0 to 1, not {self.collar}")
+        for name in ("database_url", "owner_database_url"):
+            _require_connection_url(name, getattr(self, name))
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, to hand to a child process."""
@@ -79,6 +90,17 @@ class Settings(Struct, frozen=True, kw_only=True):
                     os.pathsep.join(value) if field == "market_path" else str(value)
                 )
         return variables
+
+
+def _require_connection_url(name: str, url: str | None) -> None:
+    if url is None:
+        return
+    from psycopg import ProgrammingError, conninfo  # only here: `--help` needs no driver
+
+    try:
+        conninfo.conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise SettingIsWrong(f"{PREFIX}{name.upper()} is no PostgreSQL URL: {str(error).strip()}") from error
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -28,6 +28,7 @@ from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, News, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
 from infrastructure.redis.quotes import QuoteBoard
+from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
 from infrastructure.scheduling import Jobs, SessionEnds
 from infrastructure.settings import SettingIsWrong, Settings
@@ -215,6 +216,13 @@ class RunningProjector:
             if subscription.get(timeout=0.2) is not None:
                 self._wake.set()
         subscription.close()
+
+
+def market_turn(settings: Settings) -> Turn:
+    """The right to publish quotes."""
+    if settings.redis_url is None:
+        raise SettingIsWrong("DAYBOOK_REDIS_URL must be set, or `daybook up` run")
+    return Turn(settings.redis_url)
 
 
 def projector(settings: Settings) -> RunningProjector:

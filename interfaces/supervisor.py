@@ -20,7 +20,7 @@ from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedSer
 from infrastructure.embedded.children import end_with_parent
 from infrastructure.embedded.folder import locked, publish, withdraw, write_json
 from infrastructure.settings import Settings
-from interfaces.roles.running import ROLES, SUPERVISED, configure_logging, operator_message, outcome
+from interfaces.roles.running import REFUSED, ROLES, SUPERVISED, configure_logging, operator_message, outcome
 from interfaces.supervised import Pauses, RoleProcess, Terminal
 
 ENDS_WITH_PARENT = (
@@ -38,6 +38,10 @@ Server = EmbeddedPostgres | EmbeddedRedis
 
 class PortIsTaken(TellTheOperator):
     """Another program listens where the API should."""
+
+
+class RoleRefused(TellTheOperator):
+    """A role said that it cannot run as it was told to: starting it again would not help."""
 
 
 def up(settings: Settings, roles: Sequence[str] = ROLES) -> int:
@@ -181,6 +185,8 @@ class Supervisor:
 
     def _tend_role(self, role: RoleProcess) -> None:
         code = role.poll()
+        if code == REFUSED:
+            raise RoleRefused(f"{role.name} cannot run with these settings; its own words are above")
         if code is None or not role.pauses.is_over():
             return
         self._terminal.say(f"{role.name} ended with code {code} and is started again", level="warning")

@@ -6,6 +6,7 @@
 | `quote:symbols` (set) | symbols that have a quote | market |
 | `market:clock` | the last `ClockReading`, JSON | market |
 | `market:tick` | run and number of the last tick, JSON | market |
+| `market:turn` | which market process publishes, for 3 seconds | market |
 | `executor:progress` | run and number of the last tick worked off, JSON, for 5 seconds | executor |
 | channel `quote_updates` | each `Tick`, JSON | market |
 | channels `log_appended`, `projected` | wake-ups | committer, projector |

@@ -2,9 +2,12 @@
 
 import random
 import threading
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
+
+import httpx
 
 from interfaces.demo.books import spent_and_received
 from interfaces.demo.outside import Outside, Refused
@@ -43,14 +46,15 @@ class Trader(threading.Thread):
         """Stop trading and cancel what is open, so that the books stand still."""
         self._stop_asked.set()
         self.join(timeout=60)
-        for order in self._orders("open"):
-            self._cancel(order["order_id"])
+        self._cancel_all()
 
     def go_home(self) -> None:
         """Stop trading and hang up."""
         self._stop_asked.set()
         if self.is_alive():
             self.join(timeout=60)
+            with suppress(Refused, httpx.HTTPError):
+                self._cancel_all()
         self.outside.close()
 
     def check(self) -> list[str]:
@@ -99,6 +103,10 @@ class Trader(threading.Thread):
         except Refused as refused:
             if refused.code != "order_must_be_open":
                 raise
+
+    def _cancel_all(self) -> None:
+        for order in self._orders("open"):
+            self._cancel(order["order_id"])
 
     def _orders(self, status: str) -> list[Json]:
         found: list[Json] = []

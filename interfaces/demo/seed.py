@@ -42,6 +42,12 @@ def _customer(base_url: str, email: str, full_name: str) -> None:
         customer.close()
 
 
+def _elsewhere(base_url: str) -> str:
+    """What `make demo` must be told when this is not where it looks by itself."""
+    port = base_url.rpartition(":")[2]
+    return "" if port == "8000" else f' ARGS="--port {port}"'
+
+
 def _banner(base_url: str) -> str:
     return f"""
 Daybook is running. Real daily prices of AAPL, FB, GOOG, IBM and MSFT are being replayed.
@@ -63,6 +69,6 @@ Place an order:
     -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' \\
     -d '{{"symbol":"IBM","side":"buy","type":"market","quantity":"10"}}'
 
-A narrated trading day, from another terminal: make demo
+A narrated trading day, from another terminal: make demo{_elsewhere(base_url)}
 Ctrl-C ends everything; the next start finds it as it was.
 """

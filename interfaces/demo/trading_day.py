@@ -6,6 +6,7 @@ removed afterwards. The end is 0 only if every claim was true.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -148,9 +149,17 @@ def _live(base_url: str, console: Console, email: str, password: str) -> int:
         return 1
     finally:
         crowd.close()
+        _leave_nothing_behind(customer)
         customer.close()
     console.print(f"\nAll {story.claims} claims were true.", highlight=False)
     return 0
+
+
+def _leave_nothing_behind(customer: Outside) -> None:
+    """Cancel what is still open, also when the day failed."""
+    with suppress(Refused, httpx.HTTPError):
+        for order in customer.get("/api/v1/orders", status="open", limit=200)["items"]:
+            customer.send("DELETE", f"/api/v1/orders/{order['order_id']}")
 
 
 def _deposit(story: Story) -> None:
@@ -187,7 +196,7 @@ def _resting_limit(story: Story) -> None:
         )
 
     def raise_limit(_: Json) -> None:
-        nearer = _near(story.quote("IBM")["ask"], "0.999")
+        nearer = _near(story.quote("IBM")["ask"], "1.001")
         story.tell(f"the market moved away; she raises her limit to {nearer}")
         story.customer.change(order["order_id"], limit_price=nearer)
 

@@ -25,13 +25,17 @@ async def activity(
 
 
 @get("/account/as-of", roles=CUSTOMER)
-async def as_of(request: Call, at: At = None, log_position: LogPosition = None) -> AccountAsOf:
+async def as_of(
+    request: Call, at: At = None, log_position: LogPosition = None, min_position: MinPosition = None
+) -> AccountAsOf:
     """The account as it stood at a moment or at a log position, inclusive; exactly one of them.
 
     Refused: `instant_must_be_well_formed` (422), `moment_must_be_within_the_accounts_life` (404).
     """
     moment, position = exactly_one(at, log_position)
-    found = await request.parts.history.as_of(request.account_id, log_position=position, at=moment)
+    found = await request.parts.history.as_of(
+        request.account_id, log_position=position, at=moment, min_position=min_position
+    )
     request.visit.stand_at(found.log_position)
     return found
 

@@ -48,6 +48,11 @@ class SessionMarks:
                 self._first[symbol] = now
         return self._first.get(symbol)
 
+    def began(self) -> datetime | None:
+        """The close before this session: shares acquired after it were bought in it. None while not known."""
+        self._turn_page()
+        return self._began
+
     def look(self) -> None:
         """Note the marks of symbols not seen in this session before."""
         for quote in self._quotes.all():

@@ -25,8 +25,9 @@ class PositionView(Struct, frozen=True, kw_only=True):
     """Shares of one symbol, valued at `mark`: the last sale, else the middle of bid and ask, else their cost.
 
     `cost` and `value` are dollars for all shares held; `unrealised` is value less cost, `realised` the
-    profit of shares sold before. `day_profit` is what the shares held now gained since the session's
-    first mark that this process saw; sales of the day are not in it. It is null without a quote.
+    profit of shares sold before. `day_profit` is what the shares held now gained in this session: those
+    bought in it since they were bought, the others since the session's first mark that this process saw;
+    sales of the day are not in it. It is null without a quote.
     """
 
     symbol: str
@@ -46,8 +47,9 @@ class PositionView(Struct, frozen=True, kw_only=True):
 class Portfolio(Struct, frozen=True, kw_only=True):
     """Everything in dollars. `value` is cash and shares; `total_profit` is realised and unrealised.
 
-    `day_profit` is what the shares held now gained since the session's first mark that this process saw:
-    after a start in the middle of a session, the first quote it saw. What was sold today is not in it.
+    `day_profit` is what the shares held now gained in this session: those bought in it since they were
+    bought, the others since the session's first mark that this process saw (after a start in the middle
+    of a session, the first quote it saw). What was sold today is not in it.
     """
 
     value: Decimal
@@ -119,10 +121,17 @@ def _view(row: PositionRow, quote: Quote | None, marks: SessionMarks) -> Positio
         value=value,
         unrealised=value - row.cost,
         realised=row.realised,
-        day_profit=None if now is None or first is None else rounded(row.quantity * (now - first)),
+        day_profit=None if now is None or first is None else _day_profit(row, now, first, marks.began()),
         quoted_at=None if quote is None else quote.at,
         lots=row.lots,
     )
+
+
+def _day_profit(row: PositionRow, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
+    bought_now = [lot for lot in row.lots if began is not None and lot.acquired_at > began]
+    quantity = sum((lot.quantity for lot in bought_now), NOTHING)
+    cost = sum((lot.cost for lot in bought_now), NOTHING)
+    return rounded((row.quantity - quantity) * (now - first) + quantity * now - cost)
 
 
 def _valued(balance: Balance, views: list[PositionView]) -> Portfolio:

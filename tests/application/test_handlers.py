@@ -450,3 +450,18 @@ def test_a_command_names_all_that_its_decision_reads(command, side):
     named = {stream_id for _, stream_id in command.streams()}
     assert ACCOUNT in named
     assert {aggregate.id for aggregate in desk.read} - {OTHER_ORDER} <= named
+
+
+def test_trades_too_small_for_a_cent_never_make_money():
+    desk = a_desk(cash="1.00")
+    for number in range(100, 130):
+        order_id = UUID(int=number)
+        desk.send(place(order_id=order_id, quantity="0.000021", limit_price="229.29"))
+        desk.send(execute(order_id=order_id, quantity="0.000021", price="229.29", execution=number))
+
+    desk.send(place(side="sell", order_id=OTHER_ORDER, quantity="0.00063", limit_price="229.29"))
+    desk.send(execute(order_id=OTHER_ORDER, quantity="0.00063", price="229.29", execution=999))
+
+    account = desk.load(Account, ACCOUNT, ACCOUNT)
+    assert account.cash == D("0.84")  # 30 cents paid for 14 cents' worth of shares
+    assert desk.position(ACCOUNT).is_flat

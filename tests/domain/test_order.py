@@ -21,7 +21,7 @@ from domain.errors import (
     StopMustNotBeElected,
 )
 from domain.order import LIFE, Order, OrderStatus, cap_on_price
-from domain.values import rounded, rounded_up
+from domain.values import rounded_down, rounded_up
 from tests.domain.examples import (
     ACCOUNT,
     COLLAR,
@@ -313,7 +313,9 @@ def test_the_amounts_of_many_fills_add_to_the_rounded_notional_and_the_hold_suff
         assert sum(amounts) + order.cover <= held
         held = sum(amounts) + order.cover
 
-    assert sum(amounts) == rounded(sum(q * p for q, p in zip(quantities, paid, strict=False))) == order.spent
+    assert (
+        sum(amounts) == rounded_up(sum(q * p for q, p in zip(quantities, paid, strict=False))) == order.spent
+    )
     assert all(amount >= 0 for amount in amounts)
     assert (order.status, order.cover) == (S.FILLED, 0)
 
@@ -413,7 +415,8 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_paid_is_the_rounded_notional_and_within_what_was_set_aside(self):
-        assert self.order.spent == rounded(sum((q * p for q, p, _ in self.traded), D(0)))
+        to_the_cent = rounded_up if self.order.terms.side == "buy" else rounded_down
+        assert self.order.spent == to_the_cent(sum((q * p for q, p, _ in self.traded), D(0)))
         assert self.order.spent == sum(amount for _, _, amount in self.traded)
         if self.order.terms.side == "buy":
             assert self.order.cover >= 0

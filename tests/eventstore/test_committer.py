@@ -142,9 +142,7 @@ def test_a_refusal_after_a_change_in_memory_leaves_what_the_batch_decided_before
         order = limit_buy(account_id)
         placed = committer.submit(request(order))
         too_much = committer.submit(
-            request(
-                c.ReplaceOrder(account_id=account_id, order_id=order.order_id, quantity=Decimal(1000))
-            )
+            request(c.ReplaceOrder(account_id=account_id, order_id=order.order_id, quantity=Decimal(1000)))
         )
         fine = committer.submit(
             request(c.ReplaceOrder(account_id=account_id, order_id=order.order_id, quantity=Decimal(2)))

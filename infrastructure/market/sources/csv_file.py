@@ -34,8 +34,11 @@ def rows_of_csv(path: Path, *, tally: Tally) -> Iterator[Row]:
 
 
 def _row(fields: list[str], *, where: str) -> Row:
+    if len(fields) != len(COLUMNS):
+        raise MarketDataCannotBeRead(f"{where}: {len(fields)} fields, {len(COLUMNS)} are needed")
     try:
         stamp, symbol, bid, ask, bid_size, ask_size, last, volume = fields
+        _require_uncrossed(_price(bid), _price(ask))
         return Row(
             at=_moment(stamp),
             symbol=_symbol(symbol),
@@ -48,6 +51,12 @@ def _row(fields: list[str], *, where: str) -> Row:
         )
     except (ValueError, InvalidOperation) as error:
         raise MarketDataCannotBeRead(f"{where}: {error}") from error
+
+
+def _require_uncrossed(bid: Decimal | None, ask: Decimal | None) -> None:
+    """A bid above the ask would let everybody buy below what they can sell at."""
+    if bid is not None and ask is not None and bid > ask:
+        raise ValueError(f"the bid of {bid} is above the ask of {ask}")
 
 
 def _moment(text: str) -> datetime:

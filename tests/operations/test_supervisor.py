@@ -136,6 +136,29 @@ def test_a_wrong_setting_is_refused_in_one_line() -> None:
     assert output.count("\n") == 1
 
 
+def test_a_role_that_cannot_run_as_told_ends_everything_in_one_line(tmp_path: Path) -> None:
+    code, output = daybook("up", "--data-dir", tmp_path / "data", "--port", 0, "--symbols", 0)
+
+    assert code == 2
+    assert "market_symbols must be 1 to 10000, not 0" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "data" / "pids.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--port", 99999), "the port must be from 0 to 65535, not 99999"),
+        (("--database-url", "nonsense"), "DAYBOOK_DATABASE_URL is no PostgreSQL URL"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_in_one_line(flags: tuple[object, ...], said: str) -> None:
+    code, output = daybook("up", *flags)
+
+    assert (code, output.count("\n")) == (2, 1)
+    assert said in output
+
+
 def test_the_pause_before_a_restart_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -24,6 +24,7 @@ from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
 from infrastructure.redis.wakeups import decode_appended, decode_projected
 from projections.catalogue import BY_NAME
+from projections.projection import Projection
 from projections.questions import Question
 
 T = TypeVar("T", bound=Struct)
@@ -126,7 +127,7 @@ class Reads:
         projection = BY_NAME[question.projection]
         async with lend(self._pool) as connection:
             found = await connection.execute(self._statement(question), parameters, prepare=True)
-            rows = [row_from(projection, values) for values in await found.fetchall()]
+            rows = [_answer(question, projection, values) for values in await found.fetchall()]
         return Read(rows, reached, max(0, self._end() - reached))
 
     one = many
@@ -239,6 +240,12 @@ class History:
         # What is being decided right now may bear this moment's stamp: wait for its commit.
         with connection.transaction():
             connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
+
+
+def _answer(question: Question[T], projection: Projection, values: Sequence[Any]) -> T:
+    """A row of the answer: one of the table, or what the question made of several."""
+    row: T = question.row(*values) if question.select else row_from(projection, values)
+    return row
 
 
 async def _wait(event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109, RUF100

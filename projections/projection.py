@@ -150,6 +150,15 @@ class Projection:
         """Whether this event changes anything here."""
         return type(event) in self.handlers
 
+    def may_handle(self, topic: str) -> bool:
+        """Whether an event stored under this name may change anything here; also when nobody knows the name."""
+        return not any(topic.partition(":")[0] == kind.__qualname__ for kind in self.ignores)
+
+    @classmethod
+    def is_by_account(cls) -> bool:
+        """Whether each row belongs to one account, so that accounts can be folded apart from one another."""
+        return any(c.name == "account_id" and not c.is_nullable for c in cls.table.columns)
+
     def apply(self, fact: Fact, rows: Rows[Any]) -> None:
         """Fold one fact into the rows."""
         handler = self.handlers.get(type(fact.event))

@@ -1,7 +1,8 @@
 """What readers ask: SQL over one projection's table, and the type of a row of the answer.
 
 Questions stand beside the rows they are about, as text and types only; a reader in `infrastructure`
-puts them to PostgreSQL. `{table}` is the projection's table; parameters are named, `%(account_id)s`.
+puts them to PostgreSQL. Parameters are named, `%(account_id)s`. An answer is rows of the table, or with
+`select` what SQL makes of them: a row type of its own, its fields in the order of the selected columns.
 """
 
 from typing import Generic, TypeVar
@@ -17,7 +18,9 @@ class Question(Struct, Generic[T], frozen=True):
     projection: str
     row: type[T]
     where: str
+    select: str = ""
 
     def sql(self, columns: str) -> str:
-        """The statement."""
-        return f"SELECT {columns} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
+        """The statement; `columns` are those of the table."""
+        wanted = self.select or columns
+        return f"SELECT {wanted} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants

@@ -20,6 +20,7 @@ from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustEx
 from infrastructure.eventstore.log import LOG_LOCK, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.postgres.connections import AsyncPool, lend
+from infrastructure.projecting.reached import Reached
 from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
 from infrastructure.redis.wakeups import decode_appended, decode_projected
@@ -45,6 +46,7 @@ class News:
         self._redis_url = redis_url
         self.log_position = 0
         self.positions: dict[str, int] = {}
+        self._lanes = Reached()
         self._projected = asyncio.Event()
         self._orders: dict[UUID, set[asyncio.Event]] = defaultdict(set)
 
@@ -62,7 +64,8 @@ class News:
 
     def reached(self, positions: dict[str, int]) -> None:
         """Note how far projections have come, and wake who waits for it."""
-        further = {name: at for name, at in positions.items() if at > self.positions.get(name, -1)}
+        whole = self._lanes.note(positions)
+        further = {name: at for name, at in whole.items() if at > self.positions.get(name, -1)}
         if not further:
             return  # else all who wait would keep waking one another with what they have seen themselves
         self.positions.update(further)

@@ -1,0 +1,234 @@
+"""One partition's work: its slice of the log into every projection's table, batch by batch.
+
+All projections that stand at the same place share one read of the log and one commit. A projection whose fold
+fails is set aside and tried again, a little later each time, while the others go on; after `TRIES` the
+account that the poison belongs to is parked, and the projection goes on without it. A projection whose
+rows are not each of one account cannot park one: it stays set aside, and is tried for ever.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+from msgspec import Struct
+
+from infrastructure.postgres.connections import connect
+from infrastructure.projecting import rebuilding
+from infrastructure.projecting.dividing import divide
+from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
+from infrastructure.projecting.reached import lane_key
+from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
+from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
+from projections.projection import Projection
+
+log = structlog.get_logger()
+
+TRIES = 3
+RETRY_FIRST_S = 0.1
+RETRY_MOST_S = 30.0
+IDLE_LIMIT_MS = 4_000
+"""A worker that is stopped in the middle of a transaction loses it, and with it the locks of its lanes."""
+
+
+class Retry(Struct):
+    """When a projection that failed at a position is tried again."""
+
+    position: int
+    tries: int
+    at: float
+    delay: float
+
+
+class Worker:
+    """Works on one partition of so many. Not for several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        projections: Mapping[str, Projection],
+        *,
+        partition: int = 0,
+        partitions: int = 1,
+        batch: int,
+    ) -> None:
+        self._url = url
+        self._projections = projections
+        self._partition = partition
+        self._partitions = partitions
+        self._batch = batch
+        self._connection: psycopg.Connection[Any] | None = None
+        self._lanes: dict[str, Lane] = {}
+        self._retries: dict[str, Retry] = {}
+        self._rebuilding: dict[str, threading.Thread] = {}
+
+    def start(self) -> None:
+        """Connect, and make what is not there yet."""
+        self.close()
+        self._connection = connect(self._url, application="daybook projector", idle_limit_ms=IDLE_LIMIT_MS)
+        for projection in self._projections.values():
+            begin(self._connection, projection, partitions=self._partitions)
+            divide(self._connection, projection, self._partitions)
+        self._look()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far each projection has come in this partition, by what `lane_key` says."""
+        return {lane_key(lane): lane.position for lane in self._lanes.values()}
+
+    def step(self) -> bool:
+        """Fold one batch of each group of lanes. False when there was nothing to do."""
+        ready = [name for name in list(self._lanes) if self._is_due(name) and self._is_of_this_version(name)]
+        due = [self._lanes[name] for name in ready]
+        worked = False
+        for partitions in {lane.partitions for lane in due}:
+            worked |= self._batch_of([lane for lane in due if lane.partitions == partitions])
+        return worked
+
+    def _batch_of(self, due: Sequence[Lane]) -> bool:
+        connection = self._open
+        slowest = min(due, key=lambda lane: lane.position)
+        rows, reached = read_lane(connection, slowest, limit=self._batch)
+        if reached <= slowest.position:
+            return False
+        entries = entries_of(rows)
+        due = [lane for lane in due if lane.position < reached]
+        if not self._together(due, entries, reached):
+            for lane in due:
+                self._alone(lane, entries, reached)
+        return True
+
+    def _together(self, due: Sequence[Lane], entries: Sequence[Entry], reached: int) -> bool:
+        """Fold the batch into all projections in one transaction. False when one of them failed."""
+        try:
+            self._fold(due, entries, reached)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if len(due) > 1:
+                log.info("a batch failed, folding one projection at a time", error=repr(error))
+            return False
+        return True
+
+    def _alone(self, lane: Lane, entries: Sequence[Entry], reached: int) -> None:
+        try:
+            self._fold([lane], entries, reached)
+        except LanesMoved:
+            self._look(lane.name)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._failed(lane, entries, reached, error)
+
+    def _fold(self, lanes: Sequence[Lane], entries: Sequence[Entry], reached: int) -> None:
+        with self._open.transaction():
+            # Lanes are locked before tables, as everybody does it: so nobody waits in a circle, and
+            # whoever was overtaken learns it before a row is written.
+            now = lock(self._open, lanes)
+            parked = parked_in(self._open, now)
+            moved = [self._fold_lane(lane, entries, reached, parked.get(lane.name, {})) for lane in now]
+            save(self._open, moved)
+        for lane in moved:
+            self._lanes[lane.name] = lane
+            self._retries.pop(lane.name, None)
+
+    def _fold_lane(self, lane: Lane, entries: Sequence[Entry], reached: int, parked: Parked) -> Lane:
+        new = [entry for entry in entries if entry.log_position > lane.position]
+        chain = fold_into(self._open, self._projections[lane.name], new, parked=parked, chain=lane.chain)
+        return lane.moved(reached, chain)
+
+    def _failed(self, lane: Lane, entries: Sequence[Entry], reached: int, error: Exception) -> None:
+        tries = self._set_aside(self._open, lane, error)
+        if tries <= TRIES or not self._projections[lane.name].is_by_account():
+            return
+        while self._park(lane, entries, error):
+            try:
+                self._fold([lane], entries, reached)
+            except LanesMoved:
+                self._look(lane.name)
+            except Exception as another:
+                if is_outage(another):
+                    raise
+                error = another
+                continue
+            return
+
+    def _park(self, lane: Lane, entries: Sequence[Entry], error: Exception) -> bool:
+        """Park the account whose event fails. False when none can be found."""
+        with self._open.transaction():
+            (now,) = lock(self._open, [lane])
+            parked = parked_in(self._open, [now]).get(lane.name, {})
+            new = [entry for entry in entries if entry.log_position > lane.position]
+            found = poison_of(self._open, self._projections[lane.name], new, error, parked)
+            if found is not None:
+                park(self._open, now, *found)
+        return found is not None
+
+    def _set_aside(self, connection: psycopg.Connection[Any], lane: Lane, error: Exception) -> int:
+        before = self._retries.get(lane.name)
+        again = before is not None and before.position == lane.position
+        tries = before.tries + 1 if before is not None and again else 1
+        delay = min(before.delay * 2, RETRY_MOST_S) if before is not None and again else RETRY_FIRST_S
+        self._retries[lane.name] = Retry(lane.position, tries, time.monotonic() + delay, delay)
+        log.warning("a projection failed", projection=lane.name, tries=tries, retry_in_s=delay, exc_info=error)
+        fail(connection, lane, error)
+        return tries
+
+    def _is_due(self, name: str) -> bool:
+        return name not in self._retries or self._retries[name].at <= time.monotonic()
+
+    def _is_of_this_version(self, name: str) -> bool:
+        """Whether the table was made by the code as it is; if not, it is being rebuilt beside everything else."""
+        if self._projections[name].version == self._lanes[name].version or self.settle(name):
+            return True
+        lane = self._lanes.get(name)
+        if lane is not None and lane.partition == 0 and name not in self._rebuilding:
+            log.info("rebuilding a projection whose code has changed", projection=lane.name)
+            beside = threading.Thread(target=self._rebuild, args=(lane,), name=f"rebuild {lane.name}", daemon=True)
+            self._rebuilding[lane.name] = beside
+            beside.start()
+        return False
+
+    def _rebuild(self, lane: Lane) -> None:
+        try:
+            rebuilding.rebuild(self._url, self._projections[lane.name])
+        except Exception as error:  # noqa: BLE001  shown in status and tried again
+            with suppress(psycopg.Error), connect(self._url, application="daybook projector") as connection:
+                self._set_aside(connection, lane, error)
+
+    def settle(self, name: str, *, patience: float = 0) -> bool:
+        """Look whether a rebuild has ended, ours or another's. Whether the projection can go on."""
+        beside = self._rebuilding.get(name)
+        if beside is not None:
+            beside.join(patience)
+            if not beside.is_alive():
+                del self._rebuilding[name]
+        self._look(name)
+        lane = self._lanes.get(name)
+        return lane is not None and lane.version == self._projections[name].version
+
+    def wait_for_rebuilds(self) -> bool:
+        """Wait until the rebuilds that were begun here have ended. Whether a projection can go on because of it."""
+        settled = [self.settle(name, patience=3600) for name in list(self._rebuilding)]
+        return any(settled)
+
+    def _look(self, name: str | None = None) -> None:
+        """Read where our lanes stand."""
+        found = live_lanes(self._open, name, partition=self._partition)
+        for gone in [name] if name else list(self._lanes):
+            self._lanes.pop(gone, None)
+        self._lanes.update({lane.name: lane for lane in found if lane.name in self._projections})
+
+    @property
+    def _open(self) -> psycopg.Connection[Any]:
+        assert self._connection is not None, "a worker is started before it steps"  # noqa: S101
+        return self._connection

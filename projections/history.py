@@ -182,3 +182,6 @@ EQUITY_OF_ACCOUNT = Question(
 )
 """Newest interval first, those in which nothing moved left out; `interval` is one of INTERVALS. `since` and
 `before` (at most LATEST) are beginnings of intervals, `before` that of the last one of the page before."""
+
+EQUITY_NOW = Question("history", EquityRow, "account_id = %(account_id)s ORDER BY at DESC LIMIT 1")
+"""Where the account stands."""

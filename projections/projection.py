@@ -130,6 +130,9 @@ class Projection:
     indexes: ClassVar[tuple[str, ...]] = ()
     ignores: ClassVar[tuple[type[Event], ...]] = ()
     only_adds: ClassVar[bool] = False  # rows are never changed, so none need be loaded
+    changes: ClassVar[
+        tuple[str, ...]
+    ] = ()  # columns in which this version differs from the one before on purpose
     handlers: ClassVar[dict[type[Event], Handler]] = {}
     table: ClassVar[Table]
 

@@ -489,7 +489,8 @@ class WholeLedger(RuleBasedStateMachine):
         self.world.project(2000)
         asked = {"account_id": account_id, "since": FIRST_DAY, "before": LATEST, "limit": limit}
         assert self.world.ask(STATEMENTS_OF_ACCOUNT, **asked) == wanted[:limit]
-        day = data.draw(st.sampled_from(wanted)).day - timedelta(days=data.draw(st.integers(-2, 1)))
+        near = wanted[data.draw(st.integers(0, 9)) % len(wanted)].day
+        day = near - timedelta(days=data.draw(st.integers(-2, 1)))
         of_day = [row for row in wanted if row.day <= day][:1]
         assert self.world.ask(STATEMENT_AT, account_id=account_id, day=day) == of_day
 

@@ -47,8 +47,12 @@ class FoldFailed(Exception):
 
     def __init__(self, projection: str, entry: Entry, cause: BaseException) -> None:
         super().__init__(f"{projection} cannot fold {entry.topic} at {entry.log_position}: {cause!r}")
+        self.projection = projection
         self.entry = entry
         self.cause = cause
+
+    def __repr__(self) -> str:
+        return str(self)  # it is shown to operators
 
 
 def facts_of(rows: Sequence[Recorded]) -> list[Fact]:

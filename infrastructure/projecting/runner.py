@@ -65,12 +65,13 @@ class Projector:
         """Project everything there is, then return. For tools and tests; takes no lease."""
         for worker in self._workers:
             worker.start()
-        while any([worker.step() for worker in self._workers]) or any(
-            [worker.wait_for_rebuilds() for worker in self._workers]
-        ):
+        while any([self._caught_up(worker) for worker in self._workers]):
             pass
         for worker in self._workers:
             worker.close()
+
+    def _caught_up(self, worker: Worker) -> bool:
+        return worker.step() or worker.wait_for_rebuilds() or worker.wait_for_retries()
 
     def _pass_on_wake_ups(self, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -20,8 +20,8 @@ from infrastructure.postgres.connections import connect
 from infrastructure.projecting import rebuilding
 from infrastructure.projecting.dividing import divide
 from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
-from infrastructure.projecting.reached import lane_key
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
+from infrastructure.projecting.reached import lane_key
 from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
 from projections.projection import Projection
 
@@ -179,7 +179,9 @@ class Worker:
         tries = before.tries + 1 if before is not None and again else 1
         delay = min(before.delay * 2, RETRY_MOST_S) if before is not None and again else RETRY_FIRST_S
         self._retries[lane.name] = Retry(lane.position, tries, time.monotonic() + delay, delay)
-        log.warning("a projection failed", projection=lane.name, tries=tries, retry_in_s=delay, exc_info=error)
+        trace = error if tries == 1 else None
+        said = {"projection": lane.name, "tries": tries, "retry_in_s": delay, "error": repr(error)}
+        log.warning("a projection failed", **said, exc_info=trace)
         fail(connection, lane, error)
         return tries
 
@@ -220,6 +222,17 @@ class Worker:
         """Wait until the rebuilds that were begun here have ended. Whether a projection can go on because of it."""
         settled = [self.settle(name, patience=3600) for name in list(self._rebuilding)]
         return any(settled)
+
+    def wait_for_retries(self) -> bool:
+        """Wait until a projection that may still park its poison is due. Whether there is one."""
+        waiting = [
+            retry.at
+            for name, retry in self._retries.items()
+            if retry.tries <= TRIES and self._projections[name].is_by_account()
+        ]
+        if waiting:
+            time.sleep(max(0.0, min(waiting) - time.monotonic()))
+        return bool(waiting)
 
     def _look(self, name: str | None = None) -> None:
         """Read where our lanes stand."""

@@ -322,7 +322,7 @@ def test_the_size_of_a_batch_changes_no_row(desk: Desk, batch: int) -> None:
     project(desk.url, batch=2000)
     wanted = tables(desk.url)
     with connect(desk.url, application="test") as connection:
-        connection.execute("DELETE FROM projections")
+        connection.execute("DELETE FROM projection_generations")
         for projection in PROJECTIONS:
             connection.execute(f"DROP TABLE read.{projection.name}".encode())
 

@@ -16,6 +16,7 @@ _MAKE = re.compile(r"\bmake ([a-z]+)")
 _DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
 _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
+_MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
 _MEDIA_TYPES = {"application/json", "application/problem"}
 
 GROUPS = {"projections": projections.app, "users": users.app}
@@ -74,7 +75,9 @@ def test_every_command_exists(page: Path) -> None:
 
 @each_page
 def test_every_file_that_is_named_exists(page: Path) -> None:
-    named = set(_FILE.findall(code_of(page.read_text("utf-8")))) - _MEDIA_TYPES
+    text = page.read_text("utf-8")
+    made = set(_MADE.findall(text))  # by the page itself
+    named = set(_FILE.findall(code_of(text))) - _MEDIA_TYPES - made
 
     assert [name for name in named if not (ROOT / name).exists()] == []
 

@@ -207,4 +207,4 @@ def _is_long(lane: Lane) -> bool:
 
 def _lanes(connection: Connection[Any], sql: str, parameters: Sequence[Any]) -> list[Lane]:
     found = connection.execute(sql.encode(), parameters, prepare=True)
-    return [Lane(*row[:7], Chain.stored(row[7], row[8])) for row in found.fetchall()]
+    return [Lane(*row[:7], chain=Chain.stored(row[7], row[8])) for row in found.fetchall()]

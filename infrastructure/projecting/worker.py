@@ -202,7 +202,7 @@ class Worker:
 
     def _rebuild(self, lane: Lane) -> None:
         try:
-            rebuilding.rebuild(self._url, self._projections[lane.name])
+            rebuilding.rebuild(self._url, self._projections[lane.name], is_asked_for=False)
         except Exception as error:  # noqa: BLE001  shown in status and tried again
             with suppress(psycopg.Error), connect(self._url, application="daybook projector") as connection:
                 self._set_aside(connection, lane, error)

@@ -40,7 +40,7 @@ def align(connection: Connection[Any], projection: Projection, lanes: list[Lane]
     aligned = []
     for lane in lanes:
         while lane.position < goal:
-            lane = _chunk(connection, projection, lane, goal)  # noqa: PLW2901  the same lane, further on
+            lane = _chunk(connection, projection, lane, goal)
         aligned.append(lane)
     return aligned
 
@@ -68,7 +68,8 @@ def _divide(connection: Connection[Any], lanes: list[Lane], partitions: int) -> 
         close_proof(connection, lane)
     first = lanes[0]
     connection.execute(
-        "DELETE FROM projection_partitions WHERE name = %s AND generation = %s", (first.name, first.generation)
+        "DELETE FROM projection_partitions WHERE name = %s AND generation = %s",
+        (first.name, first.generation),
     )
     connection.execute(
         "UPDATE projection_generations SET partitions = %s, updated_at = now() WHERE name = %s AND generation = %s",

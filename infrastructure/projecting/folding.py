@@ -83,7 +83,9 @@ def read_lane(
     if lane.partitions == 1 and up_to is None:
         rows = read_after(connection, lane.position, limit=limit)
     else:
-        found = connection.execute(_READ_SLICE.encode(), {**wanted, "partitions": lane.partitions}, prepare=True)
+        found = connection.execute(
+            _READ_SLICE.encode(), {**wanted, "partitions": lane.partitions}, prepare=True
+        )
         rows = rows_of(found)
     # The end was looked at before the rows: whatever is not after it was already committed.
     reached = rows[-1].log_position if len(rows) == limit else max(end, rows[-1].log_position if rows else 0)
@@ -169,4 +171,3 @@ def begin(connection: Connection[Any], projection: Projection, *, partitions: in
         )
         share = partitions if projection.is_by_account() else 1
         add_generation(connection, projection, partitions=share)
-

@@ -116,5 +116,7 @@ def explained(projection: Projection, live: dict[str, Any] | None, fresh: dict[s
         return f"the row {key} is missing"
     if fresh is None:
         return f"the row {key} must not be there"
-    apart = [f"{name} is {live[name]!r}, must be {fresh[name]!r}" for name in live if live[name] != fresh[name]]
+    apart = [
+        f"{name} is {live[name]!r}, must be {fresh[name]!r}" for name in live if live[name] != fresh[name]
+    ]
     return f"in the row {key}: {'; '.join(apart)}"

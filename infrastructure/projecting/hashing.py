@@ -15,7 +15,9 @@ def table_hash(connection: Connection[Any], projection: Projection, *, suffix: s
     Numbers count by value, texts by their bytes, moments as UTC: nothing depends on the database's settings.
     """
     table = projection.table
-    found = blake2b(f"{table.name} {projection.version} {tables.column_list(table)}\n".encode(), digest_size=16)
+    found = blake2b(
+        f"{table.name} {projection.version} {tables.column_list(table)}\n".encode(), digest_size=16
+    )
     columns = ", ".join(_plain(column) for column in table.columns)
     kinds = {column.name: column.sql_type for column in table.columns}
     order = ", ".join(f'{name} COLLATE "C"' if kinds[name] == "text" else name for name in table.key)

@@ -101,7 +101,11 @@ def park(connection: Connection[Any], lane: Lane, poison: Entry, cause: BaseExce
 
 
 def poison_of(
-    connection: Connection[Any], projection: Projection, entries: Sequence[Entry], error: Exception, parked: Parked
+    connection: Connection[Any],
+    projection: Projection,
+    entries: Sequence[Entry],
+    error: Exception,
+    parked: Parked,
 ) -> tuple[Entry, BaseException] | None:
     """The event that a fold fails at, and why. When the error does not tell, it is tried out, account by account.
 
@@ -163,7 +167,9 @@ def retry(url: str, *, names: Sequence[str] = (), account_id: UUID | None = None
         wanted = [
             one
             for one in parked_accounts(connection)
-            if (not names or one.name in names) and account_id in (None, one.account_id) and one.name in BY_NAME
+            if (not names or one.name in names)
+            and account_id in (None, one.account_id)
+            and one.name in BY_NAME
         ]
         return [resume(connection, BY_NAME[one.name], one.account_id) for one in wanted]
 

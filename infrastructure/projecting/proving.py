@@ -90,7 +90,8 @@ def scan(
             chains[one] = chains[one].extended(
                 digest
                 for place, account_id, digest in digests
-                if one.after < place <= one.up_to and partition_of(account_id, one.partitions) == one.partition
+                if one.after < place <= one.up_to
+                and partition_of(account_id, one.partitions) == one.partition
             )
         running = [one for one in running if one.up_to > position]
         if progress is not None:

@@ -65,7 +65,7 @@ class Projector:
         """Project everything there is, then return. For tools and tests; takes no lease."""
         for worker in self._workers:
             worker.start()
-        while any([self._caught_up(worker) for worker in self._workers]):
+        while any(self._caught_up(worker) for worker in self._workers):
             pass
         for worker in self._workers:
             worker.close()
@@ -108,4 +108,3 @@ class Projector:
                 wake.clear()
             elif self._on_progress is not None:
                 self._on_progress(worker.positions)
-

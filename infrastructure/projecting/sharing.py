@@ -18,7 +18,7 @@ from infrastructure.postgres.connections import connect
 log = structlog.get_logger()
 
 LOOK_S = 0.5
-IDLE_LIMIT_MS = 3_500
+IDLE_LIMIT_MS = 3_000
 """With LOOK_S less than the 5 seconds in which another must have taken over."""
 
 _SPACE = zlib.crc32(b"daybook projector") - 2**31

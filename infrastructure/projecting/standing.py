@@ -86,7 +86,9 @@ def standings(connection: Connection[Any]) -> dict[str, Standing]:
     return {row[0]: Standing(*row) for row in found.fetchall()}
 
 
-def live_lanes(connection: Connection[Any], name: str | None = None, *, partition: int | None = None) -> list[Lane]:
+def live_lanes(
+    connection: Connection[Any], name: str | None = None, *, partition: int | None = None
+) -> list[Lane]:
     """Live lanes as they are now, by name and partition; not locked."""
     sql = (
         f"SELECT {_FIELDS}{_FROM} WHERE p.is_live AND (%s::text IS NULL OR p.name = %s)"
@@ -105,7 +107,11 @@ def lock(connection: Connection[Any], lanes: Sequence[Lane], *, anywhere: bool =
         " ON (p.name, p.generation, p.partition) = (w.name, w.generation, w.partition)"
         " WHERE p.is_live ORDER BY p.name, p.partition FOR UPDATE OF p"
     )
-    wanted = [[lane.name for lane in lanes], [lane.generation for lane in lanes], [lane.partition for lane in lanes]]
+    wanted = [
+        [lane.name for lane in lanes],
+        [lane.generation for lane in lanes],
+        [lane.partition for lane in lanes],
+    ]
     found = {(lane.name, lane.partition): lane for lane in _lanes(connection, sql, wanted)}
     for lane in lanes:
         now = found.get((lane.name, lane.partition))
@@ -128,7 +134,9 @@ def hold_lane(connection: Connection[Any], projection: Projection, account_id: U
     """Lock the live lane that an account belongs to. Raises ProjectionMustBeOfThisVersion, or LanesMoved."""
     lanes = live_lanes(connection, projection.name)
     if not lanes or lanes[0].version != projection.version:
-        raise ProjectionMustBeOfThisVersion(f"the table of {projection.name} is not of version {projection.version}")
+        raise ProjectionMustBeOfThisVersion(
+            f"the table of {projection.name} is not of version {projection.version}"
+        )
     wanted = partition_of(account_id, lanes[0].partitions)
     return lock(connection, [lane for lane in lanes if lane.partition == wanted], anywhere=True)[0]
 
@@ -173,7 +181,8 @@ def add_generation(
     ).fetchone()
     assert row is not None, "an INSERT that returns"  # noqa: S101
     lanes = [
-        Lane(projection.name, row[0], number, partitions, projection.version, 0) for number in range(partitions)
+        Lane(projection.name, row[0], number, partitions, projection.version, 0)
+        for number in range(partitions)
     ]
     add_lanes(connection, lanes, is_live=state == "live")
     return lanes
@@ -207,4 +216,10 @@ def _is_long(lane: Lane) -> bool:
 
 def _lanes(connection: Connection[Any], sql: str, parameters: Sequence[Any]) -> list[Lane]:
     found = connection.execute(sql.encode(), parameters, prepare=True)
-    return [Lane(*row[:7], chain=Chain.stored(row[7], row[8])) for row in found.fetchall()]
+    return [_lane(*row) for row in found.fetchall()]
+
+
+def _lane(name: str, generation: int, partition: int, partitions: int, version: int, *rest: Any) -> Lane:
+    position, proved_after, events, chain = rest
+    known = Chain.stored(events, chain)
+    return Lane(name, generation, partition, partitions, version, position, proved_after, known)

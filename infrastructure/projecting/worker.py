@@ -7,40 +7,27 @@ rows are not each of one account cannot park one: it stays set aside, and is tri
 """
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 import structlog
-from msgspec import Struct
 
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import rebuilding
 from infrastructure.projecting.dividing import divide
 from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
-from infrastructure.projecting.reached import lane_key
+from infrastructure.projecting.reached import PARKED, lane_key
+from infrastructure.projecting.retries import TRIES, Retries
 from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
 from projections.projection import Projection
 
 log = structlog.get_logger()
 
-TRIES = 3
-RETRY_FIRST_S = 0.1
-RETRY_MOST_S = 30.0
-IDLE_LIMIT_MS = 4_000
+IDLE_LIMIT_MS = 3_500
 """A worker that is stopped in the middle of a transaction loses it, and with it the locks of its lanes."""
-
-
-class Retry(Struct):
-    """When a projection that failed at a position is tried again."""
-
-    position: int
-    tries: int
-    at: float
-    delay: float
 
 
 class Worker:
@@ -62,7 +49,8 @@ class Worker:
         self._batch = batch
         self._connection: psycopg.Connection[Any] | None = None
         self._lanes: dict[str, Lane] = {}
-        self._retries: dict[str, Retry] = {}
+        self._retries = Retries()
+        self._parked: dict[str, int] = {}
         self._rebuilding: dict[str, threading.Thread] = {}
 
     def start(self) -> None:
@@ -82,12 +70,18 @@ class Worker:
 
     @property
     def positions(self) -> dict[str, int]:
-        """How far each projection has come in this partition, by what `lane_key` says."""
-        return {lane_key(lane): lane.position for lane in self._lanes.values()}
+        """How far each projection has come in this partition, and how many accounts it has parked, by lane key."""
+        told = {lane_key(lane): lane.position for lane in self._lanes.values()}
+        parked = {lane_key(lane) + PARKED: self._parked.get(lane.name, 0) for lane in self._lanes.values()}
+        return told | {key: number for key, number in parked.items() if number}
 
     def step(self) -> bool:
         """Fold one batch of each group of lanes. False when there was nothing to do."""
-        ready = [name for name in list(self._lanes) if self._is_due(name) and self._is_of_this_version(name)]
+        ready = [
+            name
+            for name in list(self._lanes)
+            if self._retries.is_due(name) and self._is_of_this_version(name)
+        ]
         due = [self._lanes[name] for name in ready]
         worked = False
         for partitions in {lane.partitions for lane in due}:
@@ -139,7 +133,8 @@ class Worker:
             save(self._open, moved)
         for lane in moved:
             self._lanes[lane.name] = lane
-            self._retries.pop(lane.name, None)
+            self._parked[lane.name] = len(parked.get(lane.name, ()))
+            self._retries.forget(lane.name)
 
     def _fold_lane(self, lane: Lane, entries: Sequence[Entry], reached: int, parked: Parked) -> Lane:
         new = [entry for entry in entries if entry.log_position > lane.position]
@@ -174,19 +169,17 @@ class Worker:
         return found is not None
 
     def _set_aside(self, connection: psycopg.Connection[Any], lane: Lane, error: Exception) -> int:
-        before = self._retries.get(lane.name)
-        again = before is not None and before.position == lane.position
-        tries = before.tries + 1 if before is not None and again else 1
-        delay = min(before.delay * 2, RETRY_MOST_S) if before is not None and again else RETRY_FIRST_S
-        self._retries[lane.name] = Retry(lane.position, tries, time.monotonic() + delay, delay)
-        trace = error if tries == 1 else None
-        said = {"projection": lane.name, "tries": tries, "retry_in_s": delay, "error": repr(error)}
+        retry = self._retries.failed(lane.name, lane.position)
+        trace = error if retry.tries == 1 else None
+        said = {
+            "projection": lane.name,
+            "tries": retry.tries,
+            "retry_in_s": retry.delay,
+            "error": repr(error),
+        }
         log.warning("a projection failed", **said, exc_info=trace)
         fail(connection, lane, error)
-        return tries
-
-    def _is_due(self, name: str) -> bool:
-        return name not in self._retries or self._retries[name].at <= time.monotonic()
+        return retry.tries
 
     def _is_of_this_version(self, name: str) -> bool:
         """Whether the table was made by the code as it is; if not, it is being rebuilt beside everything else."""
@@ -195,7 +188,9 @@ class Worker:
         lane = self._lanes.get(name)
         if lane is not None and lane.partition == 0 and name not in self._rebuilding:
             log.info("rebuilding a projection whose code has changed", projection=lane.name)
-            beside = threading.Thread(target=self._rebuild, args=(lane,), name=f"rebuild {lane.name}", daemon=True)
+            beside = threading.Thread(
+                target=self._rebuild, args=(lane,), name=f"rebuild {lane.name}", daemon=True
+            )
             self._rebuilding[lane.name] = beside
             beside.start()
         return False
@@ -225,14 +220,7 @@ class Worker:
 
     def wait_for_retries(self) -> bool:
         """Wait until a projection that may still park its poison is due. Whether there is one."""
-        waiting = [
-            retry.at
-            for name, retry in self._retries.items()
-            if retry.tries <= TRIES and self._projections[name].is_by_account()
-        ]
-        if waiting:
-            time.sleep(max(0.0, min(waiting) - time.monotonic()))
-        return bool(waiting)
+        return self._retries.wait([name for name, one in self._projections.items() if one.is_by_account()])
 
     def _look(self, name: str | None = None) -> None:
         """Read where our lanes stand."""

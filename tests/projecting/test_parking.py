@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.aggregate import Event
 from domain.facts import TOPICS
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting import runner, sharing, worker
+from infrastructure.projecting import retries, runner, sharing
 from infrastructure.projecting.parking import ParkedAccount, parked_accounts, resume, retry
 from infrastructure.projecting.runner import Projector
 from projections.catalogue import BY_NAME, PROJECTIONS
@@ -25,7 +25,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "LOOK_S", 0.05)
     monkeypatch.setattr(runner, "AGAIN_S", 0.05)
     monkeypatch.setattr(runner, "POLL_S", 0.02)
-    monkeypatch.setattr(worker, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(retries, "RETRY_FIRST_S", 0.01)
 
 
 class Trail(Struct):

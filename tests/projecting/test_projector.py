@@ -8,10 +8,10 @@ import pytest
 
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
-from infrastructure.projecting import runner, sharing, worker
-from infrastructure.projecting.standing import LanesMoved, live_lanes, lock, standings
+from infrastructure.projecting import retries, runner, sharing
 from infrastructure.projecting.operating import rebuild_all, statuses
 from infrastructure.projecting.runner import Projector
+from infrastructure.projecting.standing import LanesMoved, live_lanes, lock, standings
 from projections.catalogue import PROJECTIONS
 from tests.projecting.tripwire import Once, Tripwire, count, counted, positions, running, terminate, until
 from tests.projecting.worked import Desk, deposit, project, table, tables, work
@@ -22,7 +22,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "LOOK_S", 0.05)
     monkeypatch.setattr(runner, "AGAIN_S", 0.05)
     monkeypatch.setattr(runner, "POLL_S", 0.02)
-    monkeypatch.setattr(worker, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(retries, "RETRY_FIRST_S", 0.02)
 
 
 def a_projector(url: str, *projections: Any, **others: Any) -> Projector:
@@ -48,7 +48,9 @@ def test_a_connection_cut_in_the_middle_of_a_batch_doubles_and_loses_nothing(
 
     assert all(cut.done for cut in cuts)
     assert counted(desk.url) == count(desk.facts())
-    assert [(result.compared, result.differences) for result in rebuild_all(desk.url, [])] == [(True, 0)] * len(PROJECTIONS)
+    assert [(result.compared, result.differences) for result in rebuild_all(desk.url, [])] == [
+        (True, 0)
+    ] * len(PROJECTIONS)
 
 
 def test_rows_and_position_are_written_together_or_not_at_all(desk: Desk, servers: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infrastructure.eventstore.log import Recorded
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting import folding, standing, worker
+from infrastructure.projecting import folding, retries, standing, worker
 from infrastructure.projecting.chains import Chain, digest_of
 from infrastructure.projecting.hashing import table_hash
 from infrastructure.projecting.proving import Proof, Stretch, holes, partings
@@ -61,7 +61,8 @@ def test_one_skipped_event_of_a_million_is_caught() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"log_position": 8}, {"topic": "Other"}, {"state": b"{ }"}, {"account_id": BOB}, {"metadata": b"{ }"}]
+    "changed",
+    [{"log_position": 8}, {"topic": "Other"}, {"state": b"{ }"}, {"account_id": BOB}, {"metadata": b"{ }"}],
 )
 def test_a_digest_is_of_everything_that_is_stored(changed: dict[str, Any]) -> None:
     fields = {"log_position": 7, "topic": "T", "state": b"{}", "account_id": ANN, "metadata": b"{}"}
@@ -73,7 +74,7 @@ def test_a_digest_is_of_everything_that_is_stored(changed: dict[str, Any]) -> No
 @pytest.fixture(autouse=True)
 def _short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "STRETCH", 10)
-    monkeypatch.setattr(worker, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(retries, "RETRY_FIRST_S", 0.01)
 
 
 def catch_up(url: str, *projections: Projection, partitions: int = 1, batch: int = 7) -> None:
@@ -195,7 +196,9 @@ def test_every_projection_can_be_repaired_by_account(desk: Desk) -> None:
 
     assert tables(desk.url) == sound
     assert all(one.rows_before == 0 < one.rows_after == one.differences for one in found)
-    assert [repair(desk.url, projection, ANN).differences for projection in PROJECTIONS] == [0] * len(PROJECTIONS)
+    assert [repair(desk.url, projection, ANN).differences for projection in PROJECTIONS] == [0] * len(
+        PROJECTIONS
+    )
 
 
 def test_a_projection_without_accounts_cannot_be_repaired_by_account(desk: Desk) -> None:
@@ -263,7 +266,9 @@ def test_a_stretch_that_is_missing_or_there_twice_is_found(desk: Desk) -> None:
     assert holes([]) == []
     assert holes([proof(0, 10), proof(20, 30)]) == ["positions 11 to 20, partition 0 of 1: proved by nothing"]
     assert holes([proof(0, 10), proof(5, 30)]) == ["positions 6 to 10, partition 0 of 1: proved twice"]
-    assert holes([proof(0, 10), proof(15, 20, 2, 1)]) == ["positions 11 to 15, partition 1 of 2: proved by nothing"]
+    assert holes([proof(0, 10), proof(15, 20, 2, 1)]) == [
+        "positions 11 to 15, partition 1 of 2: proved by nothing"
+    ]
 
 
 def test_an_event_changed_in_the_log_afterwards_is_seen(desk: Desk, servers: Any, database: Any) -> None:

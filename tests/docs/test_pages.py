@@ -21,6 +21,7 @@ _MEDIA_TYPES = {"application/json", "application/problem"}
 
 GROUPS = {"projections": projections.app, "users": users.app}
 FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
+FLAGS_OF_PROJECTIONS = {"rows", "json", "account", "parallel", "fresh"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -35,7 +36,8 @@ def anchors(page: Path) -> set[str]:
 
 def known_flags() -> set[str]:
     fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
-    return {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | {"demo", "help", "version"}
+    named = {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | FLAGS_OF_PROJECTIONS
+    return named | {"demo", "help", "version"}
 
 
 @each_page

@@ -6,7 +6,7 @@ account that the poison belongs to is parked, and the projection goes on without
 rows are not each of one account cannot park one: it stays set aside, and is tried for ever.
 """
 
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,17 +15,18 @@ import psycopg
 import structlog
 
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting import rebuilding
 from infrastructure.projecting.dividing import divide
 from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
 from infrastructure.projecting.reached import PARKED, lane_key
+from infrastructure.projecting.renewing import Rebuilds
 from infrastructure.projecting.retries import TRIES, Retries
 from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
 from projections.projection import Projection
 
 log = structlog.get_logger()
 
+LOOK_S = 1.0
 IDLE_LIMIT_MS = 3_500
 """A worker that is stopped in the middle of a transaction loses it, and with it the locks of its lanes."""
 
@@ -51,7 +52,8 @@ class Worker:
         self._lanes: dict[str, Lane] = {}
         self._retries = Retries()
         self._parked: dict[str, int] = {}
-        self._rebuilding: dict[str, threading.Thread] = {}
+        self._looked = 0.0
+        self._rebuilds = Rebuilds(url)
 
     def start(self) -> None:
         """Connect, and make what is not there yet."""
@@ -59,8 +61,8 @@ class Worker:
         self._connection = connect(self._url, application="daybook projector", idle_limit_ms=IDLE_LIMIT_MS)
         for projection in self._projections.values():
             begin(self._connection, projection, partitions=self._partitions)
-            divide(self._connection, projection, self._partitions)
         self._look()
+        self._keep_divided()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -77,6 +79,8 @@ class Worker:
 
     def step(self) -> bool:
         """Fold one batch of each group of lanes. False when there was nothing to do."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._keep_divided()
         ready = [
             name
             for name in list(self._lanes)
@@ -87,6 +91,22 @@ class Worker:
         for partitions in {lane.partitions for lane in due}:
             worked |= self._batch_of([lane for lane in due if lane.partitions == partitions])
         return worked
+
+    def _keep_divided(self) -> None:
+        """Divide what is not divided as wanted, such as a table that was rebuilt with more processes."""
+        self._looked = time.monotonic()
+        for name, projection in self._projections.items():
+            wanted = self._partitions if projection.is_by_account() else 1
+            lane = self._lanes.get(name)
+            if self._partition >= wanted if lane is None else lane.partitions == wanted:
+                continue
+            try:
+                divide(self._open, projection, self._partitions)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                log.exception("a projection could not be divided", projection=name)
+            self._look(name)
 
     def _batch_of(self, due: Sequence[Lane]) -> bool:
         connection = self._open
@@ -183,40 +203,23 @@ class Worker:
 
     def _is_of_this_version(self, name: str) -> bool:
         """Whether the table was made by the code as it is; if not, it is being rebuilt beside everything else."""
-        if self._projections[name].version == self._lanes[name].version or self.settle(name):
+        lane, projection = self._lanes[name], self._projections[name]
+        if lane.version == projection.version:
             return True
-        lane = self._lanes.get(name)
-        if lane is not None and lane.partition == 0 and name not in self._rebuilding:
-            log.info("rebuilding a projection whose code has changed", projection=lane.name)
-            beside = threading.Thread(
-                target=self._rebuild, args=(lane,), name=f"rebuild {lane.name}", daemon=True
-            )
-            self._rebuilding[lane.name] = beside
-            beside.start()
-        return False
+        if self._rebuilds.has_ended(name):
+            self._look(name)
+            lane = self._lanes.get(name, lane)
+        if lane.version != projection.version and lane.partition == 0:
+            self._rebuilds.begin(projection, lambda error: self._not_rebuilt(lane, error))
+        return lane.version == projection.version
 
-    def _rebuild(self, lane: Lane) -> None:
-        try:
-            rebuilding.rebuild(self._url, self._projections[lane.name], is_asked_for=False)
-        except Exception as error:  # noqa: BLE001  shown in status and tried again
-            with suppress(psycopg.Error), connect(self._url, application="daybook projector") as connection:
-                self._set_aside(connection, lane, error)
-
-    def settle(self, name: str, *, patience: float = 0) -> bool:
-        """Look whether a rebuild has ended, ours or another's. Whether the projection can go on."""
-        beside = self._rebuilding.get(name)
-        if beside is not None:
-            beside.join(patience)
-            if not beside.is_alive():
-                del self._rebuilding[name]
-        self._look(name)
-        lane = self._lanes.get(name)
-        return lane is not None and lane.version == self._projections[name].version
+    def _not_rebuilt(self, lane: Lane, error: Exception) -> None:
+        with suppress(psycopg.Error), connect(self._url, application="daybook projector") as connection:
+            self._set_aside(connection, lane, error)
 
     def wait_for_rebuilds(self) -> bool:
-        """Wait until the rebuilds that were begun here have ended. Whether a projection can go on because of it."""
-        settled = [self.settle(name, patience=3600) for name in list(self._rebuilding)]
-        return any(settled)
+        """Wait until the rebuilds that were begun here have ended. Whether there were any."""
+        return self._rebuilds.wait()
 
     def wait_for_retries(self) -> bool:
         """Wait until a projection that may still park its poison is due. Whether there is one."""

@@ -14,6 +14,7 @@ from infrastructure.postgres.connections import connect
 from infrastructure.projecting import folding, retries, standing, worker
 from infrastructure.projecting.chains import Chain, digest_of
 from infrastructure.projecting.hashing import table_hash
+from infrastructure.projecting.operating import rebuild_all, statuses
 from infrastructure.projecting.proving import Proof, Stretch, holes, partings
 from infrastructure.projecting.repairing import ProjectionMustBeByAccount, repair
 from infrastructure.projecting.runner import Projector
@@ -21,7 +22,7 @@ from infrastructure.projecting.verifying import Verified, verify
 from projections.balances import Balances
 from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.projection import Fact, Projection, Rows
-from tests.projecting.tripwire import Tripwire
+from tests.projecting.tripwire import Tripwire, positions, running, until
 from tests.projecting.worked import ANN, BOB, Desk, deposit, project, tables, work
 
 DIGESTS = st.lists(st.integers(0, 2**128 - 1), max_size=20)
@@ -288,3 +289,25 @@ def test_an_event_changed_in_the_log_afterwards_is_seen(desk: Desk, servers: Any
         f" not the {one.partings[0].events_in_log} events of the log, or not in its order"
         for one in found
     ]
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_rebuilt_table_is_proved_from_the_beginning_and_divided_as_wanted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    monkeypatch.setattr(worker, "LOOK_S", 0.02)
+    work(desk)
+    with running(Projector(desk.url, PROJECTIONS, wake=threading.Event(), partitions=partitions)):
+        until(lambda: set(positions(desk.url).values()) == {41})
+        for _ in range(10):
+            desk.opened()
+        rebuild_all(desk.url, ["balances", "audit"], parallel=2)
+        for _ in range(10):
+            desk.opened()
+        until(lambda: set(positions(desk.url).values()) == {81})
+        until(lambda: {one.partitions for one in statuses(desk.url)} == {partitions})
+
+    found = verified(desk.url)
+
+    assert all(one.is_right for one in found), found
+    assert {(one.events, one.proved_after) for one in found} == {(81, 0)}

@@ -41,18 +41,21 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, default=3, help="at most so many, changed on the way")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     wanted = parser.parse_args()
-    print(f"seed {wanted.seed}", flush=True)
+    _say(f"seed {wanted.seed}")
     with database() as url:
         found = soak(url, kills=wanted.kills, partitions=wanted.partitions, seed=wanted.seed, say=_say)
-    print(f"{found.kills} kills, {found.kills_in_a_batch} of them in the middle of a batch, {found.events} events")
+    _say(
+        f"{found.kills} kills, {found.kills_in_a_batch} of them in the middle of a batch, {found.events} events"
+    )
     for sentence in found.wrong:
-        print(sentence)
-    print("every table is the fold of the log" if not found.wrong else "WRONG")
+        _say(sentence)
+    _say("every table is the fold of the log" if not found.wrong else "WRONG")
     return 1 if found.wrong else 0
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -47,8 +47,15 @@ def load(
     connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
 ) -> Rows[Any]:
     """The rows under these keys, ready to be folded into."""
+    return Rows(fetch(connection, projection, keys, suffix=suffix))
+
+
+def fetch(
+    connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
+) -> dict[Key, Any]:
+    """The rows under these keys, by key."""
     if projection.only_adds or not keys:
-        return Rows()
+        return {}
     table = projection.table
     wanted = ", ".join(f"%s::{_type_of(table, name)}[]" for name in table.key)
     joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
@@ -59,7 +66,7 @@ def load(
     )
     found = connection.execute(sql.encode(), _by_column(keys), prepare=True).fetchall()
     rows = (row_from(projection, values) for values in found)
-    return Rows({key_of(projection, row): row for row in rows})
+    return {key_of(projection, row): row for row in rows}
 
 
 def store(

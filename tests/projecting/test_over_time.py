@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from application import commands as c
 from projections.history import EQUITY_OF_ACCOUNT
+from projections.holders import HOLDERS_OF_SYMBOL
+from projections.questions import Question
 from projections.shares import LATEST
 from projections.statements import STATEMENT_AT, STATEMENTS_OF_ACCOUNT
 from tests.projecting.asking import ask
@@ -120,3 +124,70 @@ def test_a_quiet_day_has_the_statement_of_the_day_before_it(four_days: Desk) -> 
 
     assert row.day == MONDAY + timedelta(days=1)
     assert ask(four_days, STATEMENT_AT, account_id=ANN, day=MONDAY - timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "moment", "more"),
+    [(EQUITY_OF_ACCOUNT, "at", {"interval": "day"}), (STATEMENTS_OF_ACCOUNT, "day", {})],
+    ids=["history", "statements"],
+)
+def test_what_is_written_between_two_pages_repeats_and_hides_no_day(
+    four_days: Desk, question: Question[Any], moment: str, more: dict[str, Any]
+) -> None:
+    asked = {"account_id": ANN, "since": MONDAY, "limit": 1, **more}
+    days = [getattr(ask(four_days, question, before=LATEST, **asked)[0], moment)]
+    for later in (4, 5):
+        four_days.time = MONDAY + timedelta(days=later)
+        four_days.do(deposit(ANN))
+        project(four_days.url)
+        days += [getattr(row, moment) for row in ask(four_days, question, before=days[-1], **asked)]
+
+    assert days == [MONDAY + timedelta(days=number) for number in (3, 1, 0)]
+
+
+def test_who_does_not_trade_between_two_pages_of_holders_is_met_once(desk: Desk) -> None:
+    still = [buys(desk, quantity) for quantity in ("5", "3", "3", "1")]
+    project(desk.url)
+    asked: dict[str, Any] = {"symbol": "AAPL", "limit": 2}
+    first = ask(desk, HOLDERS_OF_SYMBOL, quantity=D(10) ** 18, account_id=UUID(int=0), **asked)
+
+    buys(desk, "4")
+    buys(desk, "2")
+    project(desk.url)
+    last = {"quantity": first[-1].quantity, "account_id": first[-1].account_id}
+    second = ask(desk, HOLDERS_OF_SYMBOL, **last, **{**asked, "limit": 9})
+
+    met = [row.account_id for row in (*first, *second)]
+    assert [str(row.quantity) for row in (*first, *second)] == [f"{n}.000000" for n in (5, 3, 3, 2, 1)]
+    assert all(met.count(account_id) == 1 for account_id in still)
+    assert {str(row.firm_quantity) for row in second} == {"18.000000"}
+
+
+def test_who_sold_everything_is_no_holder_and_may_become_one_again(desk: Desk) -> None:
+    account_id = buys(desk, "2")
+    sale, again = uuid4(), uuid4()
+    desk.do(place(sale, "sell 2 AAPL market", account_id=account_id))
+    fills(desk, account_id, sale, "2")
+    project(desk.url)
+    sold_out = ask(desk, HOLDERS_OF_SYMBOL, symbol="AAPL", quantity=D(9), account_id=UUID(int=0), limit=9)
+    desk.do(place(again, "buy 3 AAPL limit", account_id=account_id, limit_price=D(10)))
+    fills(desk, account_id, again, "3")
+    project(desk.url)
+
+    (row,) = ask(desk, HOLDERS_OF_SYMBOL, symbol="AAPL", quantity=D(9), account_id=UUID(int=0), limit=9)
+
+    assert sold_out == []
+    assert (row.account_id, str(row.quantity), str(row.cost)) == (account_id, "3.000000", "30.00")
+
+
+def buys(desk: Desk, quantity: str) -> UUID:
+    """A new account that buys so many AAPL at 10."""
+    account_id, order_id = desk.opened(), uuid4()
+    desk.do(place(order_id, f"buy {quantity} AAPL limit", account_id=account_id, limit_price=D(10)))
+    fills(desk, account_id, order_id, quantity)
+    return account_id
+
+
+def fills(desk: Desk, account_id: UUID, order_id: UUID, quantity: str) -> None:
+    filled = replace(fill(order_id, uuid4(), quantity, "10", quote=1), account_id=account_id)
+    desk.do(filled)

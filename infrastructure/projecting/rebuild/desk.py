@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -83,21 +83,20 @@ class RebuildDesk:
 
 
 @contextlib.contextmanager
-def _child(order: Order):  # type: ignore[no-untyped-def]
+def _child(order: Order) -> Iterator["subprocess.Popen[bytes]"]:
     # The kernel signals the child when this thread ends, and this thread ends when the child does.
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "infrastructure.projecting.rebuild.child"],
         env={**os.environ, VARIABLE: msgspec.json.encode(order).decode()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         preexec_fn=end_with_parent,
-    )
-    try:
-        yield child
-        child.wait()
-    finally:
-        child.kill()
-        child.wait()
+    ) as child:
+        try:
+            yield child
+        except BaseException:
+            child.kill()
+            raise
 
 
 def _heard(job: RebuildJob, line: Line) -> None:

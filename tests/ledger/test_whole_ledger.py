@@ -634,7 +634,7 @@ def forgetful(kind: type[Any], forgotten: type[Any]) -> Any:
         forgetful(History, Position.LotOpened),
         forgetful(Statements, Account.Withdrawn),
         forgetful(Holders, Position.LotOpened),
-        forgetful(OpenOrders, Order.Expired),
+        forgetful(OpenOrders, Order.Cancelled),
     ],
     ids=lambda projection: projection.name,
 )

@@ -4,9 +4,10 @@ psycopg builds an array element by element in Python, which was half of what the
 of n values is one `bytes`: a header (dimensions, element type, length) and each element with its length.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from struct import Struct
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -90,6 +91,37 @@ def texts(values: Sequence[bytes]) -> Texts:
     if any(b"\x00" in value for value in values):
         raise ValueError("a text cannot hold the character NUL")
     return Texts(data)
+
+
+def nullable(sql_type: str, values: Sequence[Any]) -> Column:
+    """A column of a type in `ENCODED`, None for NULL. Raises ValueError for a text with NUL."""
+    kind, element, encode = ENCODED[sql_type]
+    parts: list[bytes] = []
+    for value in values:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            data = encode(value)
+            parts += (_length(len(data)), data)
+    head = _header(1, int(None in values), element, len(values), 1)
+    return kind((head if values else head[:12]) + b"".join(parts))
+
+
+def _text(value: str) -> bytes:
+    if "\x00" in value:
+        raise ValueError("a text cannot hold the character NUL")
+    return value.encode()
+
+
+_NULL = _length(-1)
+_int8_alone = Struct("!q").pack
+ENCODED: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
+    "bigint": (Int8s, _INT8, _int8_alone),
+    "text": (Texts, _TEXT, _text),
+    "uuid": (Uuids, _UUID, lambda value: value.bytes),
+    "timestamptz": (Times, _TIMESTAMPTZ, lambda value: _int8_alone(_microseconds(value))),
+}
+"""How the values of a type are sent, by its SQL name."""
 
 
 def register(connection: Connection[object]) -> None:

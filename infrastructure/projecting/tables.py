@@ -1,12 +1,13 @@
 """A projection's table in PostgreSQL: made, read and written many rows at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.postgres import arrays
 from projections.projection import Key, Projection, Rows, Table, key_of
 
 LIVE = ""
@@ -57,14 +58,14 @@ def fetch(
     if projection.only_adds or not keys:
         return {}
     table = projection.table
-    wanted = ", ".join(f"%s::{_type_of(table, name)}[]" for name in table.key)
+    wanted = ", ".join(_placeholder(_type_of(table, name)) for name in table.key)
     joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
     sql = (
         f"SELECT {', '.join('t.' + column.name for column in table.columns)}"
         f" FROM unnest({wanted}) AS want({', '.join(table.key)})"
         f" JOIN read.{projection.name}{suffix} t ON {joined}"
     )
-    found = connection.execute(sql.encode(), _by_column(keys), prepare=True).fetchall()
+    found = connection.execute(sql.encode(), _keys(table, keys), prepare=True).fetchall()
     rows = (row_from(projection, values) for values in found)
     return {key_of(projection, row): row for row in rows}
 
@@ -73,16 +74,16 @@ def store(
     connection: Connection[Any], projection: Projection, rows: Rows[Any], *, suffix: str = LIVE
 ) -> None:
     """Write what the fold has changed, one statement for the changed rows and one for the removed."""
-    name = f"read.{projection.name}{suffix}"
+    target = f"read.{projection.name}{suffix}"
     changed = rows.changed()
     if changed:
-        connection.execute(_upsert(projection, name).encode(), _columns(projection, changed), prepare=True)
+        connection.execute(_upsert(projection, target).encode(), _columns(projection, changed), prepare=True)
     removed = list(rows.removed())
     if removed:
         table = projection.table
-        wanted = ", ".join(f"%s::{_type_of(table, column)}[]" for column in table.key)
-        sql = f"DELETE FROM {name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
-        connection.execute(sql.encode(), _by_column(removed))
+        wanted = ", ".join(_placeholder(_type_of(table, name)) for name in table.key)
+        sql = f"DELETE FROM {target} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
+        connection.execute(sql.encode(), _keys(table, removed))
 
 
 def row_from(projection: Projection, values: Sequence[Any]) -> Any:
@@ -96,9 +97,7 @@ def row_from(projection: Projection, values: Sequence[Any]) -> Any:
 
 def _upsert(projection: Projection, name: str) -> str:
     table = projection.table
-    values = ", ".join(
-        "%s::text[]::jsonb[]" if column.is_json else f"%s::{column.sql_type}[]" for column in table.columns
-    )
+    values = ", ".join(_placeholder(column.sql_type) for column in table.columns)
     sql = f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
     changes = [column.name for column in table.columns if column.name not in table.key]
     if projection.only_adds:
@@ -107,18 +106,36 @@ def _upsert(projection: Projection, name: str) -> str:
     return f"{sql} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
 
 
-def _columns(projection: Projection, rows: Iterable[Struct]) -> list[list[Any]]:
-    columns: list[list[Any]] = [
-        list(values) for values in zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)
-    ]
-    for number, column in enumerate(projection.table.columns):
-        if column.is_json:
-            columns[number] = [msgspec.json.encode(value).decode() for value in columns[number]]
-    return columns
+def _columns(projection: Projection, rows: Iterable[Struct]) -> list[Any]:
+    by_column = zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)
+    kinds = (column.sql_type for column in projection.table.columns)
+    return [_array(kind, values) for kind, values in zip(kinds, by_column, strict=True)]
 
 
-def _by_column(keys: Sequence[Key]) -> list[list[Any]]:
-    return [list(values) for values in zip(*keys, strict=True)]
+def _keys(table: Table, keys: Sequence[Key]) -> list[Any]:
+    kinds = [_type_of(table, name) for name in table.key]
+    return [_array(kind, values) for kind, values in zip(kinds, zip(*keys, strict=True), strict=True)]
+
+
+_AS_TEXT: dict[str, Callable[[Any], str]] = {
+    "jsonb": lambda value: msgspec.json.encode(value).decode(),
+    "numeric": str,
+}
+"""Types that are sent as text and cast by PostgreSQL."""
+
+
+def _array(sql_type: str, values: Sequence[Any]) -> Any:
+    """One parameter for a whole column, built in one go where that is possible."""
+    as_text = _AS_TEXT.get(sql_type)
+    if as_text is not None:
+        return arrays.nullable("text", [None if value is None else as_text(value) for value in values])
+    return arrays.nullable(sql_type, values) if sql_type in arrays.ENCODED else list(values)
+
+
+def _placeholder(sql_type: str) -> str:
+    if sql_type in _AS_TEXT:
+        return f"%b::text[]::{sql_type}[]"
+    return f"%b::{sql_type}[]" if sql_type in arrays.ENCODED else f"%s::{sql_type}[]"
 
 
 def _type_of(table: Table, name: str) -> str:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkServerProcess
 
 from msgspec import Struct
@@ -69,7 +69,9 @@ def soak(
     with started(url, 2, partitions=partitions, batch=100) as projectors:
         for number in range(kills):
             lengthen(url, end_of(url) + chance.randint(200, 1500))
-            time.sleep(chance.random() * 0.4)
+            if chance.random() < 0.8:
+                wait_for_a_batch(url)
+            time.sleep(chance.random() * 0.1)
             victim = chance.randrange(2)
             in_a_batch += _is_writing(url)
             kill(projectors[victim], signal.SIGKILL)
@@ -77,6 +79,12 @@ def soak(
             if number % 10 == 9:
                 say(f"{number + 1} kills, {end_of(url)} events")
     return Soaked(kills=kills, events=end_of(url), kills_in_a_batch=in_a_batch, wrong=wrong(url))
+
+
+def wait_for_a_batch(url: str) -> None:
+    """Wait until somebody is in the middle of one, or there is nothing to do."""
+    with suppress(AssertionError):
+        until(lambda: _is_writing(url), 3)
 
 
 def wrong(url: str) -> list[str]:

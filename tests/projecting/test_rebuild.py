@@ -186,6 +186,8 @@ def test_a_rebuild_finds_what_was_tampered_with_and_mends_it(
 
 
 def _deposits(version: int, columns: type[Struct], *indexed: str) -> Projection:
+    kind: Any = next(field.type for field in msgspec.structs.fields(columns) if field.name == "amount")
+
     class DepositsProjection(Projection):
         name, row, key_columns = "deposits", columns, ("account_id",)
         ignores = tuple(kind for kind in TOPICS if kind is not Account.Deposited)
@@ -198,7 +200,7 @@ def _deposits(version: int, columns: type[Struct], *indexed: str) -> Projection:
             key = (event.account_id,)
             row = rows.get(key) or rows.add(key, columns(event.account_id, 0, 0))
             row.times += 1
-            row.amount += event.amount
+            row.amount = kind(row.amount + event.amount)
 
     DepositsProjection.version = version
     DepositsProjection.table = msgspec.structs.replace(DepositsProjection.table, indexes=indexed)

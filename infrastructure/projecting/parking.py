@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 CHUNK = 5_000
 
+NOT_AN_EVENTS_FAULT = {"0A", "28", "42", "XX"}
+"""SQLSTATE classes that say that the table, the rights or PostgreSQL are wrong: then no account is to blame."""
+
 _PARK = (
     "INSERT INTO projection_parked (name, generation, account_id, position, topic, error)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name, generation, account_id) DO UPDATE"
@@ -109,10 +112,12 @@ def poison_of(
 ) -> tuple[Entry, BaseException] | None:
     """The event that a fold fails at, and why. When the error does not tell, it is tried out, account by account.
 
-    Leaves no trace in the table. None when each account for itself can be folded.
+    Leaves no trace in the table. None when each account for itself can be folded, or none of them is to blame.
     """
     if isinstance(error, FoldFailed):
         return error.entry, error.cause
+    if isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] in NOT_AN_EVENTS_FAULT:
+        return None
     by_account: dict[UUID, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_account[entry.account_id].append(entry)

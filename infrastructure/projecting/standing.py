@@ -6,6 +6,7 @@ that is not live any more, or was divided anew meanwhile, cannot be locked: `Lan
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -131,7 +132,13 @@ def hold(connection: Connection[Any], name: str) -> list[Lane]:
 
 
 def hold_lane(connection: Connection[Any], projection: Projection, account_id: UUID) -> Lane:
-    """Lock the live lane that an account belongs to. Raises ProjectionMustBeOfThisVersion, or LanesMoved."""
+    """Lock the live lane that an account belongs to. Raises ProjectionMustBeOfThisVersion."""
+    while True:
+        with suppress(LanesMoved):  # divided or replaced between the look and the lock
+            return _hold_lane(connection, projection, account_id)
+
+
+def _hold_lane(connection: Connection[Any], projection: Projection, account_id: UUID) -> Lane:
     lanes = live_lanes(connection, projection.name)
     if not lanes or lanes[0].version != projection.version:
         raise ProjectionMustBeOfThisVersion(

@@ -1,6 +1,7 @@
 """Poison: what cannot be folded parks its account in that projection, in order, and nothing else."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,9 @@ from domain.facts import TOPICS
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import retries, runner, sharing
 from infrastructure.projecting.parking import ParkedAccount, parked_accounts, resume, retry
+from infrastructure.projecting.rebuilding import rebuild
 from infrastructure.projecting.runner import Projector
+from infrastructure.projecting.standing import Standing, standings
 from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.projection import Fact, Key, Projection, Rows, on
 from tests.projecting.tripwire import positions, running, until
@@ -262,6 +265,56 @@ def test_parking_changes_no_row_of_other_accounts(desk: Desk) -> None:
     project(desk.url)
 
     assert tables(desk.url) == before
+
+
+def test_a_rebuild_with_mended_code_clears_what_was_parked(desk: Desk) -> None:
+    busy(desk)
+    project(desk.url, projections=[Trails(poison(9, 31))])
+    before = parked(desk.url)
+
+    rebuild(desk.url, Trails())
+    desk.opened()
+    project(desk.url, projections=[Trails()])
+
+    assert len(before) == 2
+    assert parked(desk.url) == []
+    assert trails(desk.url) == expected(desk)
+
+
+def test_a_new_version_clears_what_was_parked(desk: Desk) -> None:
+    busy(desk)
+    project(desk.url, projections=[Trails(poison(9))])
+    mended = Trails()
+    mended.version = 2  # type: ignore[misc]
+
+    project(desk.url, projections=[mended])
+
+    assert parked(desk.url) == []
+    assert trails(desk.url) == expected(desk)
+
+
+def test_a_table_that_is_gone_parks_nobody(desk: Desk) -> None:
+    busy(desk)
+
+    with running(a_projector(desk.url, Trails(), batch=7)):
+        until(lambda: positions(desk.url) == {"trails": 50})
+        with connect(desk.url, application="test") as connection:
+            connection.execute("ALTER TABLE read.trails RENAME TO trails_elsewhere")
+        desk.opened()
+        until(lambda: statuses(desk.url)["trails"].failure)
+        time.sleep(0.2)
+        kept = parked(desk.url)
+        with connect(desk.url, application="test") as connection:
+            connection.execute("ALTER TABLE read.trails_elsewhere RENAME TO trails")
+        until(lambda: positions(desk.url) == {"trails": 52})
+
+    assert kept == []
+    assert trails(desk.url) == expected(desk)
+
+
+def statuses(url: str) -> dict[str, Standing]:
+    with connect(url, application="test") as connection:
+        return standings(connection)
 
 
 def _append(desk: Desk, topic: str, state: bytes) -> None:

@@ -11,6 +11,7 @@ from infrastructure.postgres.connections import connect
 from infrastructure.projecting import tables
 from infrastructure.projecting.folding import FoldFailed, Parked, entries_of, fold_into, read_lane
 from infrastructure.projecting.parking import parked_in
+from infrastructure.projecting.rebuild import layout
 from infrastructure.projecting.repairing import fold_account, replace_account
 from infrastructure.projecting.standing import Lane, live_lanes
 from projections.projection import Projection, Rows
@@ -35,7 +36,8 @@ def compare_with_fresh(url: str, projection: Projection, tell: Callable[[str, in
     with connect(url, application=f"daybook verify {projection.name}") as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"verify {projection.name}",))
         tables.drop(connection, projection, suffix=FRESH)
-        tables.create(connection, projection, suffix=FRESH)
+        layout.create(connection, projection, suffix=FRESH, is_indexed=True)
+        connection.execute(f"ALTER TABLE read.{projection.name}{FRESH} SET UNLOGGED".encode())
         try:
             return _compare(connection, projection, tell)
         except FoldFailed as error:

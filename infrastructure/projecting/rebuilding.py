@@ -23,13 +23,16 @@ from infrastructure.postgres.connections import connect
 from infrastructure.projecting.folding import FoldFailed, begin
 from infrastructure.projecting.rebuild import crew, layout, swapping
 from infrastructure.projecting.rebuild import generations as g
-from infrastructure.projecting.rebuild.aims import goals
+from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.comparing import Comparison, compare
 from infrastructure.projecting.rebuild.generations import Building
 from infrastructure.projecting.rebuild.reports import Pace, Rebuilt, Report
 from projections.projection import Projection
 
 log = structlog.get_logger()
+
+SHORT = 20_000
+"""So few events are folded in one process, whatever was asked for."""
 
 Progress = Callable[[Report], None]
 
@@ -91,6 +94,7 @@ def alone(url: str, names: Sequence[str]) -> Iterator[Connection[Any]]:
         for name in sorted(names):
             connection.execute(_LOCK, (f"rebuild {name}",))
         yield connection
+        connection.execute("SELECT pg_advisory_unlock_all()")  # now, not when PostgreSQL sees us go
 
 
 class _Rebuild:
@@ -120,10 +124,14 @@ class _Rebuild:
                 self._say(connection, building, g.state_of(connection, building))
 
         look()
-        if self._parallel > 1:
+        if self._parallel > 1 and self._is_long(connection, buildings):
             crew.fold_by_processes(self._url, buildings, look, workers=self._parallel)
         else:
             crew.fold_here(self._url, buildings, look)
+
+    def _is_long(self, connection: Connection[Any], buildings: list[Building]) -> bool:
+        """Whether there is enough to do for processes to be worth their start."""
+        return any(lag(g.lanes_of(connection, one), goals(connection, one)) > SHORT for one in buildings)
 
     def _finish(self, connection: Connection[Any], building: Building) -> Rebuilt:
         failure = g.failure_of(connection, building)

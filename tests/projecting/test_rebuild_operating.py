@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infrastructure.postgres.connections import connect
+from infrastructure.projecting import rebuilding
 from infrastructure.projecting.operating import forget, rebuild_all, roll_back, under_way
 from infrastructure.projecting.rebuild import control, crew, memory, share, swapping
 from infrastructure.projecting.rebuild.control import (
@@ -34,6 +35,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "CHUNK", 10)
     monkeypatch.setattr(swapping, "NEAR", 5)
     monkeypatch.setattr(crew, "NEAR", 5)
+    monkeypatch.setattr(rebuilding, "SHORT", 10)
     monkeypatch.setattr(crew, "PAUSED_LOOK_S", 0.01)
 
 

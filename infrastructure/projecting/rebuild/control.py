@@ -1,6 +1,7 @@
 """What operators do about a rebuild that is under way, or about one that went live."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -112,8 +113,7 @@ def roll_back(url: str, projection: Projection) -> WentBack:
 
     Raises PreviousTableMustExist, RebuildMustNotBeAtWork.
     """
-    with connect(url, application="daybook rebuild") as connection:
-        _take(connection, projection.name)
+    with _taken(url, projection.name) as connection:
         building = g.previous(connection, projection)
         if building is None:
             raise PreviousTableMustExist(f"{projection.name} has no previous table")
@@ -126,17 +126,19 @@ def roll_back(url: str, projection: Projection) -> WentBack:
 
 def forget(url: str, projection: Projection) -> None:
     """Drop the previous table. Raises PreviousTableMustExist, RebuildMustNotBeAtWork."""
+    with _taken(url, projection.name) as connection, connection.transaction():
+        if not g.forget_previous(connection, projection.name):
+            raise PreviousTableMustExist(f"{projection.name} has no previous table")
+
+
+@contextmanager
+def _taken(url: str, name: str) -> Iterator[Connection[Any]]:
     with connect(url, application="daybook rebuild") as connection:
-        _take(connection, projection.name)
-        with connection.transaction():
-            if not g.forget_previous(connection, projection.name):
-                raise PreviousTableMustExist(f"{projection.name} has no previous table")
-
-
-def _take(connection: Connection[Any], name: str) -> None:
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"rebuild {name}",)).fetchone()
-    if row is None or not row[0]:
-        raise RebuildMustNotBeAtWork(f"{name} is being rebuilt; wait for it, or end it")
+        row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"rebuild {name}",)).fetchone()
+        if row is None or not row[0]:
+            raise RebuildMustNotBeAtWork(f"{name} is being rebuilt; wait for it, or end it")
+        yield connection
+        connection.execute("SELECT pg_advisory_unlock_all()")  # now, not when PostgreSQL sees us go
 
 
 def _is_free(connection: Connection[Any], name: str) -> bool:

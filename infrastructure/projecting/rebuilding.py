@@ -93,8 +93,10 @@ def alone(url: str, names: Sequence[str]) -> Iterator[Connection[Any]]:
     with connect(url, application="daybook rebuild") as connection:
         for name in sorted(names):
             connection.execute(_LOCK, (f"rebuild {name}",))
-        yield connection
-        connection.execute("SELECT pg_advisory_unlock_all()")  # now, not when PostgreSQL sees us go
+        try:
+            yield connection
+        finally:
+            g.let_go(connection)
 
 
 class _Rebuild:

@@ -137,8 +137,10 @@ def _taken(url: str, name: str) -> Iterator[Connection[Any]]:
         row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (f"rebuild {name}",)).fetchone()
         if row is None or not row[0]:
             raise RebuildMustNotBeAtWork(f"{name} is being rebuilt; wait for it, or end it")
-        yield connection
-        connection.execute("SELECT pg_advisory_unlock_all()")  # now, not when PostgreSQL sees us go
+        try:
+            yield connection
+        finally:
+            g.let_go(connection)
 
 
 def _is_free(connection: Connection[Any], name: str) -> bool:

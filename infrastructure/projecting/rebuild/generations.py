@@ -7,8 +7,10 @@ transactions that write the rows. So whoever finds them after a crash can go on.
 import hashlib
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from msgspec import Struct
 from psycopg import Connection
 from psycopg.types.json import Jsonb
@@ -212,3 +214,9 @@ def parked_of(connection: Connection[Any], name: str, generation: int) -> dict[A
         (name, generation),
     )
     return dict(found.fetchall())
+
+
+def let_go(connection: Connection[Any]) -> None:
+    """Unlock what keeps others from rebuilding: now, not when PostgreSQL notices that the session has ended."""
+    with suppress(psycopg.Error):
+        connection.execute("SELECT pg_advisory_unlock_all()")

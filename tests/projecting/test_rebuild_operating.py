@@ -23,6 +23,7 @@ from infrastructure.projecting.rebuilding import (
     rebuild_together,
 )
 from infrastructure.projecting.standing import standings
+from infrastructure.projecting.verifying import verify
 from projections.balances import Balances
 from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.projection import Fact
@@ -100,6 +101,9 @@ def test_several_processes_share_the_accounts_and_one_rebuild_all_projections(pr
 
     assert [(r.compared, r.differences) for r in found] == [(True, 0)] * len(PROJECTIONS)
     assert tables(projected.url) == before
+    proved = list(verify(projected.url, PROJECTIONS, rows=True))
+    assert all(one.is_right for one in proved)
+    assert {(one.events, one.proved_after) for one in proved} == {(57, 0)}
 
 
 def test_the_table_before_goes_live_again_in_one_step_and_goes_on_from_where_the_log_is(

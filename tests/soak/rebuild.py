@@ -61,6 +61,7 @@ def soak(url: str, *, kills: int, seed: int, names: Sequence[str] = TABLES, long
         if chance.random() < 0.1:
             tally.went_back += _went_back(url, chance.choice(names))
         tally.wrong += wrong(url, names)
+        sys.stderr.write(f"{tally}\n")
     results = rebuild_all(url, names)
     tally.wrong += [f"{r.projection}: {r.differences} rows differ" for r in results if r.differences]
     tally.wrong += [f"{r.projection}: not compared" for r in results if not r.compared]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -68,14 +69,26 @@ class JsonTeller(Teller):
 @contextmanager
 def telling(names: Sequence[str], *, as_json: bool) -> Iterator[Teller]:
     """The teller that fits where the output goes."""
-    if as_json:
-        yield JsonTeller()
-    elif not sys.stderr.isatty():
-        yield Teller()
-    else:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            yield BarTeller(bars, names)
+    with _log_on_stderr():
+        if as_json:
+            yield JsonTeller()
+        elif not sys.stderr.isatty():
+            yield Teller()
+        else:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+            with Progress(*columns, console=Console(stderr=True)) as bars:
+                yield BarTeller(bars, names)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """stdout is for results alone."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def how_far(report: Report) -> str:

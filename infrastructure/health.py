@@ -25,12 +25,13 @@ class Dependency(Struct, frozen=True, kw_only=True):
 
 
 class ProjectionHealth(Struct, frozen=True, kw_only=True):
-    """One projection: how many events it is behind the end of the log."""
+    """One projection: how many events it is behind the end of the log, how many accounts it has put aside."""
 
     name: str
     position: int
     lag: int
     failure: str | None
+    parked: int
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -91,14 +92,16 @@ class HealthCheck:
                 row = await found.fetchone()
                 end = row[0] if row else 0
                 found = await connection.execute(
-                    "SELECT name, position, failure FROM projections ORDER BY name"
+                    "SELECT name, position, failure, parked FROM projections ORDER BY name"
                 )
                 rows = await found.fetchall()
         except (psycopg.Error, TimeoutError) as error:
             return Dependency(name="postgresql", ok=False, detail=type(error).__name__), 0, []
         projections = [
-            ProjectionHealth(name=name, position=position, lag=max(0, end - position), failure=failure)
-            for name, position, failure in rows
+            ProjectionHealth(
+                name=name, position=position, lag=max(0, end - position), failure=failure, parked=parked
+            )
+            for name, position, failure, parked in rows
         ]
         return Dependency(name="postgresql", ok=True, latency_ms=_ms(began)), end, projections
 

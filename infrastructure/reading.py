@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -20,77 +19,24 @@ from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustEx
 from infrastructure.eventstore.log import LOG_LOCK, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer
+from infrastructure.news import News
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import column_list, row_from
-from infrastructure.redis.channels import LOG_APPENDED, PROJECTED, AsyncSubscription
-from infrastructure.redis.wakeups import decode_appended, decode_projected
 from projections.catalogue import BY_NAME
+from projections.projection import Projection
 from projections.questions import Lookup, Question
 
 T = TypeVar("T", bound=Struct)
 
 WAIT_FOR_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 
+PARKED_AT = (
+    "SELECT k.position FROM projection_parked k JOIN projection_generations g USING (name, generation)"
+    " WHERE g.state = 'live' AND k.name = %s AND k.account_id = %s"
+)
+
 LOOK_AGAIN_S = 0.1
 """A wake-up may be lost, so whoever waits also looks for himself so often."""
-
-
-class News:
-    """What the wake-up channels say: how far the log and each projection have come.
-
-    Whoever waits for more gets an asyncio event that is set at the next message.
-    """
-
-    def __init__(self, redis_url: str) -> None:
-        self._redis_url = redis_url
-        self.log_position = 0
-        self.positions: dict[str, int] = {}
-        self._projected = asyncio.Event()
-        self._orders: dict[UUID, set[asyncio.Event]] = defaultdict(set)
-
-    async def follow(self) -> None:
-        """Listen until cancelled."""
-        subscription = AsyncSubscription(self._redis_url, [LOG_APPENDED, PROJECTED])
-        try:
-            async for channel, payload in subscription:
-                if channel == PROJECTED:
-                    self.reached(decode_projected(payload))
-                else:
-                    self._appended(payload)
-        finally:
-            await subscription.close()
-
-    def reached(self, positions: dict[str, int]) -> None:
-        """Note how far projections have come, and wake who waits for it."""
-        further = {name: at for name, at in positions.items() if at > self.positions.get(name, -1)}
-        if not further:
-            return  # else all who wait would keep waking one another with what they have seen themselves
-        self.positions.update(further)
-        self._projected.set()
-        self._projected = asyncio.Event()
-
-    async def projected(self, timeout: float) -> None:  # noqa: ASYNC109, RUF100  a wait that may end early
-        """Wait for projections to move, or for the time to be over."""
-        await _wait(self._projected, timeout)
-
-    async def order_changed(self, order_id: UUID, timeout: float) -> None:  # noqa: ASYNC109, RUF100
-        """Wait for an order to change, or for the time to be over."""
-        changed = asyncio.Event()
-        self._orders[order_id].add(changed)
-        try:
-            await _wait(changed, timeout)
-        finally:
-            self._orders[order_id].discard(changed)
-            if not self._orders[order_id]:
-                del self._orders[order_id]
-
-    def _appended(self, payload: bytes) -> None:
-        said = decode_appended(payload)
-        self.log_position = max(self.log_position, said.log_position)
-        changed = self._orders if said.orders is None else [i for i in said.orders if i in self._orders]
-        for order_id in list(changed):
-            for event in self._orders[order_id]:
-                event.set()
 
 
 class Read(Struct, Generic[T], frozen=True):
@@ -125,6 +71,11 @@ class Reads:
         Raises ReadTableMustReachPosition when the table does not get there in time.
         """
         reached = await self._reach(question.projection, min_position)
+        back = await self._stands_back(question.projection, parameters.get("account_id"))
+        if back is not None:
+            reached = min(reached, back)
+            if min_position is not None and reached < min_position:
+                raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
         if isinstance(question, Lookup):
             key = tuple(parameters[name] for name in question.by)
             rows = await self._gatherer(question).ask(key)
@@ -138,7 +89,7 @@ class Reads:
         projection = BY_NAME[question.projection]
         async with lend(self._pool) as connection:
             found = await connection.execute(self._statement(question), parameters, prepare=True)
-            return [row_from(projection, values) for values in await found.fetchall()]
+            return [_answer(question, projection, values) for values in await found.fetchall()]
 
     async def _reach(self, name: str, wanted: int | None) -> int:
         """Wait for a projection to come to a position. Returns where it is, as far as is known.
@@ -150,22 +101,32 @@ class Reads:
             reached = await self._look(name)
         deadline = time.monotonic() + self._patience
         while wanted is not None and reached < wanted:
-            before, remaining = reached, deadline - time.monotonic()
+            told, remaining = False, deadline - time.monotonic()
             if remaining > 0:
-                await self._news.projected(min(remaining, LOOK_AGAIN_S))
-                reached = self._news.positions.get(name, 0)
-            if reached == before:
-                reached = await self._look(name)
+                told = await self._news.projected(min(remaining, LOOK_AGAIN_S))
+            reached = self._news.positions.get(name, 0) if told else await self._look(name)
             if reached < wanted and time.monotonic() >= deadline:
                 raise ReadTableMustReachPosition(wanted=wanted, reached=reached)
         return reached
 
     async def _look(self, name: str) -> int:
         async with lend(self._pool) as connection:
-            found = await connection.execute("SELECT position FROM projections WHERE name = %s", (name,))
+            found = await connection.execute(
+                "SELECT position, parked FROM projections WHERE name = %s", (name,)
+            )
             row = await found.fetchone()
-        self._news.reached({name: row[0] if row else 0})
-        return row[0] if row else 0
+        position, parked = row or (0, 0)
+        self._news.looked(name, position, parked)
+        return int(position)
+
+    async def _stands_back(self, name: str, account_id: UUID | None) -> int | None:
+        """Where the projection stands for this account, when it has been put aside."""
+        if account_id is None or not self._news.may_have_parked(name):
+            return None
+        async with lend(self._pool) as connection:
+            found = await connection.execute(PARKED_AT, (name, account_id))
+            row = await found.fetchone()
+        return None if row is None else int(row[0]) - 1
 
     def _end(self) -> int:
         return max(self._log_end(), self._news.log_position)
@@ -273,9 +234,7 @@ class History:
             connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
 
 
-async def _wait(event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109, RUF100
-    try:
-        async with asyncio.timeout(timeout):
-            await event.wait()
-    except TimeoutError:
-        return
+def _answer(question: Question[T], projection: Projection, values: Sequence[Any]) -> T:
+    """A row of the answer: one of the table, or what the question made of several."""
+    row: T = question.row(*values) if question.select else row_from(projection, values)
+    return row

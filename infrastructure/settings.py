@@ -8,10 +8,10 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from application.expected import TellTheOperator
 
@@ -44,6 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stop_elected_by: Literal["last", "quote"] = "last"
     fill_wait_ms: int = 250
     position_wait: float = 2.0
+    projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id
     login_hours: int = 24
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000

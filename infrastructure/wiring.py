@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -21,11 +22,12 @@ from infrastructure.executing.executor import Executor
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
+from infrastructure.news import News
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool, pool
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
 from infrastructure.projecting.runner import Projector
-from infrastructure.reading import History, News, OrdersNow, Reads
+from infrastructure.reading import History, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
@@ -33,6 +35,8 @@ from infrastructure.redis.wakeups import Announcer
 from infrastructure.scheduling import Jobs, SessionEnds
 from infrastructure.settings import SettingIsWrong, Settings
 from projections.catalogue import PROJECTIONS
+
+T = TypeVar("T")
 
 
 def urls_of(settings: Settings) -> tuple[str, str]:
@@ -81,14 +85,23 @@ class Projections:
 
     async def status(self) -> list[ProjectionStatus]:
         """Where each stands."""
+        return await self.ask(self._desk.status)
+
+    async def ask(self, question: Callable[..., T], *parameters: Any) -> T:
+        """What the desk answers; it may take its time."""
         try:
-            return await asyncio.to_thread(self._desk.status)
+            return await asyncio.to_thread(question, *parameters)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseMustAnswer("the database does not answer; try again") from error
 
-    def start_rebuild(self, names: list[str]) -> UUID:
+    @property
+    def desk(self) -> ProjectionDesk:
+        """The desk itself, to be asked."""
+        return self._desk
+
+    def start_rebuild(self, names: list[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
         """Begin a rebuild; none named means all. Raises ProjectionMustExist."""
-        return self._desk.start_rebuild(names)
+        return self._desk.start_rebuild(names, parallel=parallel, fresh=fresh)
 
     def job(self, job_id: UUID) -> RebuildJob | None:
         """A rebuild that was begun here."""
@@ -182,7 +195,11 @@ class RunningProjector:
         self._wake = threading.Event()
         self._announcer = Announcer(self._redis_url)
         self._projector = Projector(
-            database_url, PROJECTIONS, wake=self._wake, on_progress=self._announcer.projected
+            database_url,
+            PROJECTIONS,
+            wake=self._wake,
+            on_progress=self._announcer.projected,
+            partitions=settings.projector_partitions,
         )
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -121,4 +121,13 @@ ACTIVITY_OF_ACCOUNT = Question(
 )
 """Newest first; `before` is the log_position of the last row of the page before, or 2^62."""
 
+MOVEMENTS_BETWEEN = Question(
+    "activity",
+    ActivityRow,
+    "account_id = %(account_id)s AND type = ANY(%(types)s::text[])"
+    " AND log_position BETWEEN %(first)s AND %(last)s"
+    " AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
+)
+"""The same between two log positions, both inclusive."""
+
 CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale"]

@@ -90,3 +90,12 @@ AUDIT = Question(
     " AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
 )
 """Newest first; `before` is the log_position of the last row of the page before, or 2^62."""
+
+AUDIT_OF_ACTOR = Question(
+    "audit",
+    AuditRow,
+    "actor = %(actor)s AND (%(topic)s::text IS NULL OR split_part(topic, ':', 1) = %(topic)s::text)"
+    " AND at >= %(since)s AND at < %(until)s"
+    " AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
+)
+"""What one actor did, newest first; `topic` is an event's name without its version."""

@@ -1,12 +1,17 @@
 """The list of all projections."""
 
 from projections.activity import Activity
+from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
 from projections.executions import Executions
+from projections.history import History
+from projections.holders import Holders
+from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
 from projections.projection import Projection
+from projections.statements import Statements
 
 PROJECTIONS: tuple[Projection, ...] = (
     Balances(),
@@ -15,6 +20,11 @@ PROJECTIONS: tuple[Projection, ...] = (
     Executions(),
     Activity(),
     Audit(),
+    History(),
+    Statements(),
+    OpenOrders(),
+    Holders(),
+    Actors(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

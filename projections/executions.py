@@ -37,10 +37,14 @@ class Executions(Projection):
     """One row an execution, put together from what it did to the order, the cash and the lots."""
 
     name = "executions"
-    version = 1
+    version = 2  # 2: the index by symbol and quote
     row = ExecutionRow
     key_columns = ("execution_id",)
-    indexes = ("(order_id, log_position)", "(account_id, log_position DESC)")
+    indexes = (
+        "(order_id, log_position)",
+        "(account_id, log_position DESC)",
+        "(symbol, side, quote DESC)",
+    )
     ignores = (
         Account.Opened,
         Account.Deposited,

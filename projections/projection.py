@@ -130,6 +130,9 @@ class Projection:
     indexes: ClassVar[tuple[str, ...]] = ()
     ignores: ClassVar[tuple[type[Event], ...]] = ()
     only_adds: ClassVar[bool] = False  # rows are never changed, so none need be loaded
+    changes: ClassVar[
+        tuple[str, ...]
+    ] = ()  # columns in which this version differs from the one before on purpose
     handlers: ClassVar[dict[type[Event], Handler]] = {}
     table: ClassVar[Table]
 
@@ -154,6 +157,15 @@ class Projection:
     def handles(self, event: Event) -> bool:
         """Whether this event changes anything here."""
         return type(event) in self.handlers
+
+    def may_handle(self, topic: str) -> bool:
+        """Whether an event stored under this name may change anything here; also when nobody knows the name."""
+        return not any(topic.partition(":")[0] == kind.__qualname__ for kind in self.ignores)
+
+    @classmethod
+    def is_by_account(cls) -> bool:
+        """Whether each row belongs to one account, so that accounts can be folded apart from one another."""
+        return any(c.name == "account_id" and not c.is_nullable for c in cls.table.columns)
 
     def apply(self, fact: Fact, rows: Rows[Any]) -> None:
         """Fold one fact into the rows."""

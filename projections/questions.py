@@ -1,8 +1,10 @@
 """What readers ask: SQL over one projection's table, and the type of a row of the answer.
 
 Questions stand beside the rows they are about, as text and types only; a reader in `infrastructure`
-puts them to PostgreSQL. There are two kinds: a `Question` has a WHERE of its own with named parameters,
-`%(account_id)s`; a `Lookup` asks for the rows of a key, so that one statement can serve many who ask at once.
+puts them to PostgreSQL. There are two kinds. A `Question` has a WHERE of its own with named parameters,
+`%(account_id)s`; its answer is rows of the table, or with `select` what SQL makes of them: a row type of its own,
+its fields in the order of the selected columns. A `Lookup` asks for the rows of a key, so that one statement can
+serve many who ask at once.
 """
 
 from typing import Generic, TypeVar
@@ -18,10 +20,12 @@ class Question(Struct, Generic[T], frozen=True):
     projection: str
     row: type[T]
     where: str
+    select: str = ""
 
     def sql(self, columns: str) -> str:
-        """The statement."""
-        return f"SELECT {columns} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
+        """The statement; `columns` are those of the table."""
+        wanted = self.select or columns
+        return f"SELECT {wanted} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
 
 
 class Lookup(Struct, Generic[T], frozen=True):

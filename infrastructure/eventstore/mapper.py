@@ -41,14 +41,26 @@ def decode_event(topic: str, state: bytes) -> Event:
 
 
 def _upcast(topic: str, state: bytes) -> Event:
-    fields: dict[str, Any] = msgspec.json.decode(state)
-    name, _, version = topic.partition(":")
-    number = int(version or 1)
+    stored, fields = topic, _fields(state)
     while topic in UPCASTS:
-        fields = UPCASTS[topic](fields)
-        number += 1
-        topic = f"{name}:{number}"
+        try:
+            fields = UPCASTS[topic](fields)
+        except Exception as error:
+            raise EventIsUnreadable(
+                f"a stored {stored} cannot be brought up from {topic}: {error!r}"
+            ) from error
+        topic = _next_version(topic)
+    if topic not in KINDS:
+        raise EventIsUnreadable(f"a stored {stored} is brought up to {topic}, and no event is called so")
     return msgspec.convert(fields, KINDS[topic])
+
+
+_fields = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _next_version(topic: str) -> str:
+    name, _, version = topic.partition(":")
+    return f"{name}:{int(version or 1) + 1}"
 
 
 class StructMapper(Mapper[UUID]):

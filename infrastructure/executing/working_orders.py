@@ -1,5 +1,6 @@
-"""The orders that are open, folded from the log, and the book that goes with them."""
+"""The orders that are open, and the book that goes with them: taken up from the read table, kept up by the log."""
 
+import re
 import time
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,13 @@ from domain.matching import WorkingOrder
 from domain.order import Order
 from domain.terms import Side
 from infrastructure.eventstore.log import LAST, Recorded, rows_of
+from infrastructure.executing.starting import Start, from_tables
 
 log = structlog.get_logger()
 
 CHUNK = 20_000
+KINDS_BY_CUSTOMER = re.compile(r"Order\.(Placed|Replaced)(:\d+)?")
+"""Topics, of any version, of what customers do to their orders."""
 
 _ORDER_ROWS = (
     "SELECT notification_id, originator_id, originator_version, topic, state, account_id, recorded_at, NULL"
@@ -50,23 +54,36 @@ class WorkingOrders:
     def __init__(self, connection: psycopg.Connection[Any], book: Book) -> None:
         self.book = book
         self.caught_up_at = 0.0
+        self._connection = connection
         self._tail = OrderTail(connection)
         self._orders: dict[UUID, Order] = {}
         self._ranks: dict[UUID, int] = {}
         self._taken: dict[tuple[str, Side], tuple[int, Any]] = {}
 
     def build(self) -> None:
-        """Fill the book from the log, and note what has been taken of the quotes as they stand."""
+        """Fill the book, and note what has been taken of the quotes as they stand.
+
+        From the read tables and the log after them; from the whole log when the tables are not to be trusted.
+        """
         began = time.monotonic()
+        start = from_tables(self._connection)
+        if start is not None:
+            self._take_up(start)
         while rows := self._tail.read():
             for row in rows:
-                self._learn(row)
+                if start is None or not start.has(row):
+                    self._learn(row)
         for order_id, order in self._orders.items():
             self.book.add(WorkingOrder.of(order, self._ranks[order_id]))
         for (symbol, side), (sequence, quantity) in self._taken.items():
             self.book.restore_consumed(symbol, sequence, side, quantity)
-        seconds = round(time.monotonic() - began, 3)
-        log.info("working orders", orders=len(self.book), log_position=self._tail.position, seconds=seconds)
+        log.info(
+            "working orders",
+            orders=len(self.book),
+            log_position=self._tail.position,
+            read_from=0 if start is None else start.log_position,
+            seconds=round(time.monotonic() - began, 3),
+        )
 
     def catch_up(self) -> list[UUID]:
         """Bring the book up to the log. Returns the orders that are new or changed by their customers."""
@@ -75,7 +92,7 @@ class WorkingOrders:
         while rows := self._tail.read():
             for row in rows:
                 self._learn(row)
-                by_customer = row.topic in ("Order.Placed", "Order.Replaced")
+                by_customer = KINDS_BY_CUSTOMER.fullmatch(row.topic) is not None
                 changed[row.originator_id] = by_customer or changed.get(row.originator_id, False)
         # Only now: as the last fact left it, not as it stood between a change of terms and a fill.
         for order_id, by_customer in changed.items():
@@ -89,6 +106,12 @@ class WorkingOrders:
             self.book.resync(order, self._ranks[order_id])
         else:
             self.book.remove(order_id)
+
+    def _take_up(self, start: Start) -> None:
+        for order, rank in start.orders:
+            self._orders[order.id], self._ranks[order.id] = order, rank
+        self._taken.update(start.taken)
+        self._tail.position = start.log_position
 
     def _learn(self, row: Recorded) -> None:
         event = row.event()

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from application.errors import DatabaseMustAnswer
@@ -26,21 +28,25 @@ class JsonText(Loader):
 
 
 def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
-    """Let JSON stay text."""
+    """Let JSON stay text on its way in, and be written by msgspec on its way out."""
+    set_json_dumps(msgspec.json.encode, connection)
     connection.adapters.register_loader("json", JsonText)
     connection.adapters.register_loader("jsonb", JsonText)
 
 
-def connect(url: str, *, application: str, longest_transaction_ms: int = 0) -> psycopg.Connection[Any]:
-    """One connection in autocommit. A transaction that is open for `longest_transaction_ms` is ended by the
-    server, so that a stopped process cannot keep the log lock; 0 means never.
+def connect(
+    url: str, *, application: str, longest_transaction_ms: int = 0, idle_limit_ms: int = 0
+) -> psycopg.Connection[Any]:
+    """One connection in autocommit. A transaction that is open for `longest_transaction_ms`, or idle for
+    `idle_limit_ms`, is ended by the server, so that a stopped process cannot keep its locks; 0 means never.
     """
+    idle = idle_limit_ms or longest_transaction_ms
     connection = psycopg.connect(
         url,
         autocommit=True,
         application_name=application,
         connect_timeout=CONNECT_TIMEOUT_S,
-        options=f"-c idle_in_transaction_session_timeout={longest_transaction_ms} -c timezone=UTC",
+        options=f"-c idle_in_transaction_session_timeout={idle} -c timezone=UTC",
     )
     if longest_transaction_ms and has_transaction_timeout(connection):
         connection.execute(f"SET transaction_timeout = {longest_transaction_ms}".encode())

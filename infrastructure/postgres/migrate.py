@@ -1,8 +1,8 @@
 """Bring the schema up to date from the numbered SQL files beside this module.
 
 Each file runs once, in order, in a transaction of its own, and is remembered with its SHA-256: a file
-that was changed after it ran is refused. Files called `*_grants.sql` run every time. Several processes
-may call this at once: an advisory lock lets one of them work.
+that was changed after it ran is refused. Files called `*_grants.sql` run every time, after all others. Several
+processes may call this at once: an advisory lock lets one of them work.
 """
 
 import hashlib
@@ -38,8 +38,12 @@ class Migration(Struct, frozen=True):
 def migrations() -> list[Migration]:
     """All migrations, in order."""
     folder = files("infrastructure.postgres").joinpath("migrations")
-    found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
-    return [_read(entry.name, entry.read_text("utf-8")) for entry in found]
+    found = [
+        _read(entry.name, entry.read_text("utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    return sorted(found, key=lambda migration: (migration.is_repeated, migration.name))
 
 
 def migrate(owner_url: str) -> list[str]:

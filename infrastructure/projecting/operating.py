@@ -1,22 +1,24 @@
 """What operators do with projections: see where they stand, and rebuild them while everything goes on."""
 
-import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Literal
-from uuid import UUID, uuid4
+from datetime import datetime
+from uuid import UUID
 
-import structlog
 from msgspec import Struct
 
 from domain.errors import NotFound
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting.folding import standings
-from infrastructure.projecting.rebuilding import Progress, Rebuilt, rebuild
-from projections.catalogue import BY_NAME
+from infrastructure.projecting.parking import ParkedAccount, parked_accounts
+from infrastructure.projecting.rebuild import control
+from infrastructure.projecting.rebuild.control import UnderWay, WentBack
+from infrastructure.projecting.rebuild.desk import RebuildDesk, RebuildJob
+from infrastructure.projecting.rebuild.reports import Rebuilt
+from infrastructure.projecting.rebuilding import Progress, rebuild_together
+from infrastructure.projecting.standing import standings
+from projections.catalogue import BY_NAME, PROJECTIONS
 
-log = structlog.get_logger()
+__all__ = ["RebuildJob", "UnderWay", "WentBack"]
 
 
 class ProjectionMustExist(NotFound):
@@ -24,29 +26,16 @@ class ProjectionMustExist(NotFound):
 
 
 class ProjectionStatus(Struct, frozen=True, kw_only=True):
-    """Where a projection stands: its position, and how many events it is behind the log's end."""
+    """Where a projection stands: its position, how many events it is behind the log's end, what it put aside."""
 
     name: str
     version: int
+    partitions: int
     position: int
     lag: int
     updated_at: datetime | None
     failure: str | None
-
-
-class RebuildJob(Struct, kw_only=True):
-    """A rebuild asked for over HTTP. `position` of `end` events are folded of the projection at work."""
-
-    job_id: UUID
-    projections: list[str]
-    state: Literal["running", "done", "failed"] = "running"
-    started_at: datetime
-    finished_at: datetime | None = None
-    working_on: str | None = None
-    position: int = 0
-    end: int = 0
-    results: list[Rebuilt] = []
-    error: str | None = None
+    parked: list[ParkedAccount]
 
 
 def require_known(names: Sequence[str]) -> list[str]:
@@ -60,7 +49,8 @@ def require_known(names: Sequence[str]) -> list[str]:
 def statuses(url: str) -> list[ProjectionStatus]:
     """Every projection of the catalogue, in its order."""
     with connect(url, application="daybook projections") as connection:
-        end, known = last_row(connection)[0], standings(connection)
+        known, end = standings(connection), last_row(connection)[0]
+        parked = parked_accounts(connection)
     found = []
     for name, projection in BY_NAME.items():
         standing = known.get(name)
@@ -69,54 +59,72 @@ def statuses(url: str) -> list[ProjectionStatus]:
             ProjectionStatus(
                 name=name,
                 version=standing.version if standing else projection.version,
+                partitions=standing.partitions if standing else 1,
                 position=position,
                 lag=end - position,
                 updated_at=standing.updated_at if standing else None,
                 failure=standing.failure if standing else None,
+                parked=[one for one in parked if one.name == name],
             )
         )
     return found
 
 
-def rebuild_all(url: str, names: Sequence[str], *, progress: Progress | None = None) -> list[Rebuilt]:
-    """Rebuild these projections one after the other; none named means all."""
-    return [rebuild(url, BY_NAME[name], progress=progress) for name in require_known(names)]
+def rebuild_all(
+    url: str,
+    names: Sequence[str],
+    *,
+    parallel: int = 1,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> list[Rebuilt]:
+    """Rebuild these projections from one read of the log; none named means all."""
+    projections = [BY_NAME[name] for name in require_known(names)]
+    return rebuild_together(url, projections, parallel=parallel, fresh=fresh, progress=progress)
 
 
-class ProjectionDesk:
-    """Rebuilds in the background of a server. Jobs are remembered while the process lives, the last 100."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._jobs: dict[UUID, RebuildJob] = {}
+class ProjectionDesk(RebuildDesk):
+    """What staff may do with projections over HTTP. Its methods block, but for the beginning of a rebuild."""
 
     def status(self) -> list[ProjectionStatus]:
-        """Where they stand. Blocks: call it from a thread."""
+        """Where they stand."""
         return statuses(self._url)
 
-    def start_rebuild(self, names: Sequence[str]) -> UUID:
+    def start_rebuild(self, names: Sequence[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
         """Begin a rebuild and return at once. Raises ProjectionMustExist."""
-        job = RebuildJob(job_id=uuid4(), projections=require_known(names), started_at=datetime.now(UTC))
-        self._jobs[job.job_id] = job
-        while len(self._jobs) > 100:
-            del self._jobs[next(iter(self._jobs))]
-        threading.Thread(target=self._work, args=(job,), name="rebuild", daemon=True).start()
-        return job.job_id
+        return self.start(require_known(names), parallel=parallel, fresh=fresh)
 
-    def job(self, job_id: UUID) -> RebuildJob | None:
-        """A job, or None when it is not known here."""
-        return self._jobs.get(job_id)
+    def under_way(self) -> list[UnderWay]:
+        """The unfinished rebuilds, whoever began them."""
+        return under_way(self._url)
 
-    def _work(self, job: RebuildJob) -> None:
-        def progress(name: str, position: int, end: int) -> None:
-            job.working_on, job.position, job.end = name, position, end
+    def pause(self, names: Sequence[str]) -> list[str]:
+        """Let rebuilds stop after the chunk at hand. Raises RebuildMustBeUnderWay."""
+        return control.pause(self._url, names)
 
-        try:
-            for name in job.projections:
-                job.working_on = name
-                job.results.append(rebuild(self._url, BY_NAME[name], progress=progress))
-            job.state = "done"
-        except Exception as error:
-            log.exception("a rebuild failed", job=str(job.job_id))
-            job.state, job.error = "failed", type(error).__name__
-        job.finished_at, job.working_on = datetime.now(UTC), None
+    def resume(self, names: Sequence[str]) -> list[str]:
+        """Let paused rebuilds go on. Raises RebuildMustBeUnderWay."""
+        return control.resume(self._url, names)
+
+    def roll_back(self, name: str) -> WentBack:
+        """Let the previous table go live again. Raises ProjectionMustExist, PreviousTableMustExist."""
+        return roll_back(self._url, name)
+
+    def forget(self, name: str) -> None:
+        """Drop the previous table. Raises ProjectionMustExist, PreviousTableMustExist."""
+        forget(self._url, name)
+
+
+def roll_back(url: str, name: str) -> WentBack:
+    """Let the previous table of a projection go live again."""
+    return control.roll_back(url, BY_NAME[require_known([name])[0]])
+
+
+def forget(url: str, name: str) -> None:
+    """Drop the previous table of a projection."""
+    control.forget(url, BY_NAME[require_known([name])[0]])
+
+
+def under_way(url: str) -> list[UnderWay]:
+    """The unfinished rebuilds, whoever began them."""
+    return control.under_way(url, PROJECTIONS)

@@ -1,138 +1,193 @@
-"""Build a projection's table anew beside the live one, compare them row by row, and swap them.
+"""Build projections' tables anew beside the live ones, compare them row by row, and swap them.
 
-Commands, queries and the projector go on throughout. Only the swap itself holds the live projection still:
-in one transaction it locks the projection's standing, folds the last events into the new table, compares
-both tables at the same log position, and exchanges their names.
+Commands, queries and the projector go on throughout:
+
+1. load: the log is read in big chunks and folded in memory; rows go into `read.<name>_shadow` by COPY, and each
+   chunk is noted in the transaction that writes it. Several projections share one read, several processes the work.
+2. index, then catch up with what has happened meanwhile.
+3. compare with the live table at the same place of the log, without a lock (`comparing`).
+4. swap: in one transaction the live lanes are held, the last events folded, and the names exchanged (`swapping`).
+
+Whenever it is cut off, nothing is lost but a chunk: the next rebuild of the same code goes on.
 """
 
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from msgspec import Struct
 from psycopg import Connection
 
-from infrastructure.eventstore.log import last_row, read_after
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting import tables
-from infrastructure.projecting.folding import begin, facts_of, fold_into, standings
+from infrastructure.projecting.folding import FoldFailed, begin
+from infrastructure.projecting.rebuild import crew, layout, swapping
+from infrastructure.projecting.rebuild import generations as g
+from infrastructure.projecting.rebuild.aims import goals, lag
+from infrastructure.projecting.rebuild.comparing import Comparison, compare
+from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.reports import Pace, Rebuilt, Report
 from projections.projection import Projection
 
 log = structlog.get_logger()
 
-CHUNK = 5_000
-NEAR = 2_000
-"""So few events behind, the rest is folded in the transaction that swaps."""
+SHORT = 20_000
+"""So few events are folded in one process, whatever was asked for."""
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[Report], None]
 
-
-class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What a rebuild did. `differences` counts rows that are in one table only, or not the same."""
-
-    projection: str
-    events: int
-    rows: int
-    differences: int
-    compared: bool
-    seconds: float
+_LOCK = "SELECT pg_advisory_lock(hashtext(%s))"
 
 
-def rebuild(url: str, projection: Projection, *, progress: Progress | None = None) -> Rebuilt:
-    """Rebuild one projection from the beginning of the log.
+class RebuildFailed(Exception):
+    """A projection could not be folded. What was built so far is kept, to be gone on with."""
 
-    `progress(name, position, end)` is called after each chunk. The tables are compared when
-    both were made by the same version of the projection; differences are counted and reported, and
-    the new table, which is the fold of the log, takes over either way.
+    @property
+    def operator_message(self) -> str:
+        return str(self)
+
+
+class RebuildIsNotWanted(Exception):
+    """The table of this version was taken back by hand, so it is not built again until somebody asks for it."""
+
+
+def rebuild(
+    url: str, projection: Projection, *, progress: Progress | None = None, is_asked_for: bool = True
+) -> Rebuilt:
+    """Rebuild one projection. Raises RebuildFailed; RebuildIsNotWanted only when nobody asked for it."""
+    if not is_asked_for:
+        with connect(url, application="daybook rebuild") as connection:
+            if swapping.went_back_from(connection, projection.name) == projection.version:
+                raise RebuildIsNotWanted(
+                    f"the table of version {projection.version} was taken back; this one stands still until"
+                    f" its own code runs or `daybook projections rebuild {projection.name}` is asked for"
+                )
+    (found,) = rebuild_together(url, [projection], progress=progress)
+    if found.failure is not None:
+        raise RebuildFailed(found.failure)
+    return found
+
+
+def rebuild_together(
+    url: str,
+    projections: Sequence[Projection],
+    *,
+    parallel: int = 1,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> list[Rebuilt]:
+    """Rebuild projections from one read of the log, by so many processes; by this one alone for 1.
+
+    An unfinished rebuild of the same code is gone on with unless `fresh`. One projection that fails does not keep
+    the others from going live. Tables are compared where both have the same columns; differences are
+    counted and reported, and the new table, which is the fold of the log, takes over either way.
     """
-    began = time.monotonic()
-    with connect(url, application=f"daybook rebuild {projection.name}") as connection:
-        _only_one(connection, projection)
+    return _Rebuild(url, projections, parallel=parallel, progress=progress or (lambda _: None)).run(
+        fresh=fresh
+    )
+
+
+@contextmanager
+def alone(url: str, names: Sequence[str]) -> Iterator[Connection[Any]]:
+    """A connection while which nobody else rebuilds these or takes them back: the second waits for the first."""
+    with connect(url, application="daybook rebuild") as connection:
+        for name in sorted(names):
+            connection.execute(_LOCK, (f"rebuild {name}",))
+        try:
+            yield connection
+        finally:
+            g.let_go(connection)
+
+
+class _Rebuild:
+    def __init__(
+        self, url: str, projections: Sequence[Projection], *, parallel: int, progress: Progress
+    ) -> None:
+        self._url = url
+        self._projections = projections
+        self._parallel = parallel
+        self._progress = progress
+        self._pace = Pace()
+        self._began = time.monotonic()
+
+    def run(self, *, fresh: bool) -> list[Rebuilt]:
+        with alone(self._url, [projection.name for projection in self._projections]) as connection:
+            buildings = [self._begin(connection, projection, fresh=fresh) for projection in self._projections]
+            self._fold(connection, buildings)
+            return [self._finish(connection, building) for building in buildings]
+
+    def _begin(self, connection: Connection[Any], projection: Projection, *, fresh: bool) -> Building:
         begin(connection, projection)
-        tables.drop(connection, projection, suffix=tables.SHADOW)
-        tables.create(connection, projection, suffix=tables.SHADOW)
-        position = _build(connection, projection, progress)
-        with connection.transaction():
-            rows, differences, compared, position = _swap(connection, projection, position)
-    return Rebuilt(
-        projection=projection.name,
-        events=position,
-        rows=rows,
-        differences=differences,
-        compared=compared,
-        seconds=round(time.monotonic() - began, 3),
-    )
+        return g.begin_or_go_on(connection, projection, parallel=self._parallel, fresh=fresh)
 
+    def _fold(self, connection: Connection[Any], buildings: list[Building]) -> None:
+        def look() -> None:
+            for building in buildings:
+                self._say(connection, building, g.state_of(connection, building))
 
-def _only_one(connection: Connection[Any], projection: Projection) -> None:
-    """Two rebuilds of one projection must not share a shadow table: the second waits for the first."""
-    connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"rebuild {projection.name}",))
+        look()
+        if self._parallel > 1 and self._is_long(connection, buildings):
+            crew.fold_by_processes(self._url, buildings, look, workers=self._parallel)
+        else:
+            crew.fold_here(self._url, buildings, look)
 
+    def _is_long(self, connection: Connection[Any], buildings: list[Building]) -> bool:
+        """Whether there is enough to do for processes to be worth their start."""
+        return any(lag(g.lanes_of(connection, one), goals(connection, one)) > SHORT for one in buildings)
 
-def _goal(connection: Connection[Any], projection: Projection) -> int:
-    """Where the live table stands, so that both can be compared there; the log's end if they cannot be."""
-    standing = standings(connection)[projection.name]
-    is_comparable = standing.version == projection.version and standing.position > 0
-    return standing.position if is_comparable else last_row(connection)[0]
+    def _finish(self, connection: Connection[Any], building: Building) -> Rebuilt:
+        failure = g.failure_of(connection, building)
+        if failure is None:
+            try:
+                return self._go_live(connection, building)
+            except FoldFailed as error:
+                failure = str(error)
+                g.fail(connection, building, failure)
+        self._say(connection, building, "failed")
+        return self._rebuilt(building, failure=failure)
 
+    def _go_live(self, connection: Connection[Any], building: Building) -> Rebuilt:
+        self._say(connection, building, "indexing")
+        layout.add_indexes(connection, building.projection, suffix=building.suffix)
+        swapping.chase(connection, building)
+        self._say(connection, building, "comparing")
+        found = compare(self._url, connection, building)
+        if found.differences:
+            log.warning(
+                "the live table differed from the log", projection=building.name, rows=found.differences
+            )
+        swapping.chase(connection, building, to_the_end=True)
+        self._say(connection, building, "swapping")
+        rows = swapping.swap(connection, building)
+        events = min(g.positions(connection, building).values())
+        self._progress(self._pace.report(building.name, "done", events, events))
+        return self._rebuilt(building, events=events, rows=rows, found=found)
 
-def _build(connection: Connection[Any], projection: Projection, progress: Progress | None) -> int:
-    position, end = 0, _goal(connection, projection)
-    while end - position > NEAR:
-        position = _chunk(connection, projection, position, end)
-        if progress is not None:
-            progress(projection.name, position, end)
-        end = _goal(connection, projection)
-    return position
+    def _rebuilt(
+        self,
+        building: Building,
+        *,
+        events: int = 0,
+        rows: int = 0,
+        found: Comparison | None = None,
+        failure: str | None = None,
+    ) -> Rebuilt:
+        found = found or Comparison()
+        return Rebuilt(
+            projection=building.name,
+            events=events,
+            rows=rows,
+            differences=found.differences,
+            compared=found.compared,
+            seconds=round(time.monotonic() - self._began, 3),
+            columns=found.columns,
+            examples=found.examples,
+            failure=failure,
+        )
 
-
-def _chunk(connection: Connection[Any], projection: Projection, position: int, end: int) -> int:
-    rows = [row for row in read_after(connection, position, limit=CHUNK) if row.log_position <= end]
-    with connection.transaction():
-        fold_into(connection, projection, facts_of(rows), suffix=tables.SHADOW)
-    return rows[-1].log_position if rows else end
-
-
-def _swap(connection: Connection[Any], projection: Projection, position: int) -> tuple[int, int, bool, int]:
-    # Holds the projector back before anything else is locked: it takes the standing first, too.
-    connection.execute("SELECT FROM projections WHERE name = %s FOR UPDATE", (projection.name,))
-    standing, end = standings(connection)[projection.name], _goal(connection, projection)
-    while position < end:
-        position = _chunk(connection, projection, position, end)
-    same_place = standing.version == projection.version and standing.position == position
-    differences = _differences(connection, projection) if same_place else 0
-    if differences:
-        log.warning("the live table differed from the log", projection=projection.name, rows=differences)
-    _exchange(connection, projection)
-    connection.execute(
-        "UPDATE projections SET version = %s, position = %s, updated_at = %s, failure = NULL WHERE name = %s",
-        (projection.version, position, datetime.now(UTC), projection.name),
-    )
-    count = connection.execute(f"SELECT count(*) FROM read.{projection.name}".encode()).fetchone()
-    return count[0] if count else 0, differences, same_place, position
-
-
-def _differences(connection: Connection[Any], projection: Projection) -> int:
-    """Rows of either table that the other does not have in exactly this form."""
-    columns, name = tables.column_list(projection.table), projection.name
-    live = f"SELECT {columns} FROM read.{name}"
-    shadow = f"SELECT {columns} FROM read.{name}{tables.SHADOW}"
-    sql = f"SELECT count(*) FROM (({live} EXCEPT {shadow}) UNION ALL ({shadow} EXCEPT {live})) AS differing"
-    row = connection.execute(sql.encode()).fetchone()
-    return row[0] if row else 0
-
-
-def _exchange(connection: Connection[Any], projection: Projection) -> None:
-    """The new table under the live name, with the index names of a live table; the old one is dropped."""
-    name, shadow = projection.name, projection.name + tables.SHADOW
-    statements = [
-        f"DROP TABLE read.{name}",
-        f"ALTER TABLE read.{shadow} RENAME TO {name}",
-        f"ALTER INDEX read.{shadow}_pkey RENAME TO {name}_pkey",
-    ]
-    for number, _ in enumerate(projection.table.indexes, 1):
-        statements.append(f"ALTER INDEX read.{shadow}_{number} RENAME TO {name}_{number}")
-    for statement in statements:
-        connection.execute(statement.encode())
+    def _say(self, connection: Connection[Any], building: Building, phase: str) -> None:
+        positions = g.positions(connection, building).values()
+        position = sum(positions) // len(positions)
+        end = max(goals(connection, building).values())
+        phase = "folding" if phase == "building" else phase
+        self._progress(self._pace.report(building.name, phase, position, max(end, position)))

@@ -49,8 +49,15 @@ def load(
     connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
 ) -> Rows[Any]:
     """The rows under these keys, ready to be folded into."""
+    return Rows(fetch(connection, projection, keys, suffix=suffix))
+
+
+def fetch(
+    connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
+) -> dict[Key, Any]:
+    """The rows under these keys, by key."""
     if projection.only_adds or not keys:
-        return Rows()
+        return {}
     table = projection.table
     wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
     joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
@@ -61,22 +68,22 @@ def load(
     )
     found = connection.execute(sql.encode(), _by_column(table, keys), prepare=True).fetchall()
     rows = (row_from(projection, values) for values in found)
-    return Rows({key_of(projection, row): row for row in rows})
+    return {key_of(projection, row): row for row in rows}
 
 
 def store(
     connection: Connection[Any], projection: Projection, rows: Rows[Any], *, suffix: str = LIVE
 ) -> None:
     """Write what the fold has changed, one statement for the changed rows and one for the removed."""
-    name = f"read.{projection.name}{suffix}"
+    target = f"read.{projection.name}{suffix}"
     changed = rows.changed()
     if changed:
-        connection.execute(_upsert(projection, name).encode(), _columns(projection, changed), prepare=True)
+        connection.execute(_upsert(projection, target).encode(), _columns(projection, changed), prepare=True)
     removed = list(rows.removed())
     if removed:
         table = projection.table
         wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
-        sql = f"DELETE FROM {name} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
+        sql = f"DELETE FROM {target} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
         connection.execute(sql.encode(), _by_column(table, removed))
 
 

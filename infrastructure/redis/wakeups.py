@@ -33,7 +33,7 @@ class Appended(Struct, frozen=True):
 
 
 Projected = dict[str, int]
-"""Positions by projection."""
+"""Positions by projection, or by partition of one: `balances`, `balances/1/4`."""
 
 decode_appended = msgspec.json.Decoder(Appended).decode
 decode_projected = msgspec.json.Decoder(Projected).decode
@@ -63,7 +63,7 @@ class Announcer:
     def projected(self, positions: Projected) -> None:
         """Projections have reached these positions."""
         with self._lock:
-            self._projected = dict(positions)
+            self._projected.update(positions)
         self._due.set()
 
     def close(self) -> None:

@@ -1,23 +1,38 @@
 """`daybook projections`: where the read tables stand, and rebuilding them."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from domain.errors import Refusal
-from infrastructure.projecting.operating import ProjectionStatus, rebuild_all, require_known, statuses
-from infrastructure.projecting.rebuilding import Rebuilt
+from infrastructure.projecting import operating
+from infrastructure.projecting.operating import (
+    ProjectionStatus,
+    rebuild_all,
+    require_known,
+    roll_back,
+    statuses,
+    under_way,
+)
+from infrastructure.projecting.rebuild import control
+from infrastructure.projecting.rebuild.crew import NICENESS
 from infrastructure.settings import Settings
+from interfaces.cli import projections_care
+from interfaces.cli.telling import telling, unfinished
 from interfaces.roles.running import outcome, with_servers
 
 app = App(
     name="projections", help="See where the read tables stand, and rebuild them while everything goes on."
 )
+
+projections_care.register(app)
 
 DataDir = Annotated[Path | None, Parameter(help="data folder of the running Daybook")]
 DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not the embedded one")]
@@ -25,64 +40,132 @@ DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not t
 
 @app.command
 def status(*, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
-    """Show position, lag and failures of every projection."""
+    """Show position, lag, failures and parked accounts of every projection."""
 
     def work() -> int:
         found = statuses(_url(data_dir, database_url))
         Console().print(_table(found))
-        return 1 if any(one.failure for one in found) else 0
+        for parked in (parked for one in found for parked in one.parked):
+            print(projections_care.parked_sentence(parked))
+        return 1 if any(one.failure or one.parked for one in found) else 0
 
     return outcome(work)
 
 
 @app.command
-def rebuild(*names: str, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+def rebuild(
+    *names: str,
+    parallel: Annotated[int, Parameter(validator=Number(gte=1, lte=16))] = 1,
+    fresh: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> int:
     """Build tables anew beside the live ones, compare them row by row, and swap them.
 
-    Without NAMES all are rebuilt. Exit code 0 when every compared table was equal, 1 when one
-    differed (the rebuilt one, which follows from the log, is live now), 2 for an unknown name.
+    Without NAMES all are rebuilt, from one read of the log. Commands and queries go on. Exit code 0 when every
+    compared table was equal, 1 when one differed (the rebuilt one, which follows from the log, is live now)
+    or could not be folded (the old one still is), 2 for an unknown name.
+
+    Parameters
+    ----------
+    parallel
+        Processes that fold, each its share of the accounts.
+    fresh
+        Begin anew, instead of going on with a rebuild that was cut off.
+    json
+        Say everything as lines of JSON on stdout.
     """
-    try:
-        wanted = require_known(names)
-    except Refusal as refusal:
-        print(refusal.detail, file=sys.stderr)
-        return 2
 
     def work() -> int:
-        results = _rebuild(_url(data_dir, database_url), wanted)
+        os.nice(NICENESS)
+        wanted, url = require_known(names), _url(data_dir, database_url)
+        with telling(wanted, as_json=json) as teller:
+            results = rebuild_all(url, wanted, parallel=parallel, fresh=fresh, progress=teller.report)
         for result in results:
-            print(_sentence(result))
-        return 1 if any(result.differences for result in results) else 0
+            teller.result(result)
+        return 1 if any(result.differences or result.failure for result in results) else 0
 
-    return outcome(work)
-
-
-def _rebuild(url: str, names: list[str]) -> list[Rebuilt]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        tasks = {name: bar.add_task(name, total=None) for name in names}
-
-        def progress(name: str, position: int, end: int) -> None:
-            bar.update(tasks[name], completed=position, total=end)
-
-        return rebuild_all(url, names, progress=progress)
+    return _outcome(work)
 
 
-def _sentence(result: Rebuilt) -> str:
-    verdict = "not compared (another version)"
-    if result.compared:
-        verdict = f"{result.differences} rows differed" if result.differences else "equal to the table before"
-    return (
-        f"{result.projection}: {result.rows} rows from {result.events} events"
-        f" in {result.seconds:.2f} s, {verdict}"
-    )
+@app.command
+def rebuilds(*, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+    """Show the rebuilds that have begun and not ended."""
+
+    def work() -> None:
+        for one in under_way(_url(data_dir, database_url)):
+            print(unfinished(one))
+
+    return _outcome(work)
+
+
+@app.command
+def pause(*names: str, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+    """Let running rebuilds stop after the chunk at hand; all of them without NAMES."""
+
+    def work() -> None:
+        for name in control.pause(_url(data_dir, database_url), names):
+            print(f"{name}: paused")
+
+    return _outcome(work)
+
+
+@app.command
+def resume(*names: str, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+    """Let paused rebuilds go on; all of them without NAMES."""
+
+    def work() -> None:
+        url = _url(data_dir, database_url)
+        changed = control.resume(url, names)
+        for one in under_way(url):
+            if one.projection in changed:
+                print(unfinished(one))
+
+    return _outcome(work)
+
+
+@app.command
+def rollback(name: str, *, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+    """Let the table from before the last rebuild go live again, in one step."""
+
+    def work() -> None:
+        found = roll_back(_url(data_dir, database_url), name)
+        print(f"{name}: the table before is live again, version {found.version} at position {found.position}")
+
+    return _outcome(work)
+
+
+@app.command
+def forget(name: str, *, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
+    """Drop the table from before the last rebuild."""
+
+    def work() -> None:
+        operating.forget(_url(data_dir, database_url), name)
+        print(f"{name}: the table before is gone")
+
+    return _outcome(work)
+
+
+def _outcome(work: Callable[[], int | None]) -> int:
+    """The exit code: 2, with its sentence, for a refusal."""
+
+    def refusing() -> int | None:
+        try:
+            return work()
+        except Refusal as refusal:
+            print(refusal.detail, file=sys.stderr)
+            return 2
+
+    return outcome(refusing)
 
 
 def _table(found: list[ProjectionStatus]) -> Table:
-    table = Table("projection", "version", "position", "lag", "updated", "failure")
+    table = Table("projection", "version", "partitions", "position", "lag", "updated", "parked", "failure")
     for one in found:
         updated = one.updated_at.isoformat(timespec="seconds") if one.updated_at else "never"
-        table.add_row(one.name, str(one.version), str(one.position), str(one.lag), updated, one.failure or "")
+        numbers = [str(one.version), str(one.partitions), str(one.position), str(one.lag)]
+        table.add_row(one.name, *numbers, updated, str(len(one.parked) or ""), one.failure or "")
     return table
 
 

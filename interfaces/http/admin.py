@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from application.answers import AccountAnswer, Answer
 from application.commands import CloseAccount, ReinstateAccount, SuspendAccount
-from infrastructure.projecting.operating import ProjectionStatus, RebuildJob
+from infrastructure.projecting.operating import ProjectionStatus, RebuildJob, UnderWay, WentBack
 from interfaces.http.call import Call
 from interfaces.http.entrance import ADMIN
 from interfaces.http.fields import Reason, printable
@@ -26,6 +26,14 @@ class Rebuild(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which projections to build again from the log; all of them when none is named."""
 
     names: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)] = []
+    parallel: Annotated[int, Meta(ge=1, le=16)] = 1
+    fresh: bool = False
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """The projections whose rebuild was paused, or goes on."""
+
+    projections: list[str]
 
 
 class JobStarted(Struct, frozen=True, kw_only=True):
@@ -63,14 +71,62 @@ async def projections(request: Call) -> list[ProjectionStatus]:
 @post("/admin/projections/rebuild", status_code=202, roles=ADMIN)
 async def rebuild(request: Call, data: JSONBody[Rebuild]) -> JobStarted:
     """Build read tables again from the log, while everything goes on. Refused: `projection_must_exist` (404)."""
-    job_id = request.parts.projections.start_rebuild(data.names)
+    job_id = request.parts.projections.start_rebuild(data.names, parallel=data.parallel, fresh=data.fresh)
     request.visit.say(b"location", f"/api/v1/admin/projections/jobs/{job_id}")
     return JobStarted(job_id=job_id)
+
+
+@get("/admin/projections/rebuilds", roles=ADMIN)
+async def rebuilds(request: Call) -> list[UnderWay]:
+    """Every rebuild that has begun and not ended, also those begun elsewhere or cut off."""
+    projections = request.parts.projections
+    return await projections.ask(projections.desk.under_way)
 
 
 @get("/admin/projections/jobs/{job_id:uuid}", roles=ADMIN)
 async def job(request: Call, job_id: FromPath[UUID]) -> RebuildJob:
     """A rebuild begun in this process. Refused: `job_must_exist` (404)."""
+    return _job(request, job_id)
+
+
+@post("/admin/projections/jobs/{job_id:uuid}/pause", status_code=200, roles=ADMIN)
+async def pause(request: Call, job_id: FromPath[UUID]) -> Changed:
+    """Let a rebuild stop after the chunk at hand.
+
+    Refused: `job_must_exist` (404), `rebuild_must_be_under_way` (404).
+    """
+    projections, names = request.parts.projections, _job(request, job_id).projections
+    return Changed(projections=await projections.ask(projections.desk.pause, names))
+
+
+@post("/admin/projections/jobs/{job_id:uuid}/resume", status_code=200, roles=ADMIN)
+async def resume(request: Call, job_id: FromPath[UUID]) -> Changed:
+    """Let a paused rebuild go on. Refused: `job_must_exist` (404), `rebuild_must_be_under_way` (404)."""
+    projections, names = request.parts.projections, _job(request, job_id).projections
+    return Changed(projections=await projections.ask(projections.desk.resume, names))
+
+
+@post("/admin/projections/{name:str}/rollback", status_code=200, roles=ADMIN)
+async def rollback(request: Call, name: FromPath[str]) -> WentBack:
+    """Let the table from before the last rebuild go live again, brought up to the log.
+
+    Refused: `projection_must_exist` (404), `previous_table_must_exist` (404), `rebuild_must_not_be_at_work` (409).
+    """
+    projections = request.parts.projections
+    return await projections.ask(projections.desk.roll_back, name)
+
+
+@post("/admin/projections/{name:str}/forget", status_code=204, roles=ADMIN)
+async def forget(request: Call, name: FromPath[str]) -> None:
+    """Drop the table from before the last rebuild.
+
+    Refused: `projection_must_exist` (404), `previous_table_must_exist` (404), `rebuild_must_not_be_at_work` (409).
+    """
+    projections = request.parts.projections
+    await projections.ask(projections.desk.forget, name)
+
+
+def _job(request: Call, job_id: UUID) -> RebuildJob:
     found = request.parts.projections.job(job_id)
     if found is None:
         raise JobMustExist(f"there is no job {job_id}")
@@ -82,4 +138,16 @@ def _account(answer: Answer) -> AccountAnswer:
     return answer
 
 
-ROUTES = [suspend, reinstate, close, projections, rebuild, job]
+ROUTES = [
+    suspend,
+    reinstate,
+    close,
+    projections,
+    rebuild,
+    rebuilds,
+    job,
+    pause,
+    resume,
+    rollback,
+    forget,
+]

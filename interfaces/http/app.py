@@ -7,7 +7,20 @@ from litestar import Litestar, Router
 from litestar.types import ASGIApp
 
 from infrastructure.wiring import ApiParts
-from interfaces.http import account, admin, auth, compliance, health, orders, portfolio, quotes, wallet
+from interfaces.http import (
+    account,
+    admin,
+    auth,
+    compliance,
+    firm,
+    health,
+    history,
+    orders,
+    portfolio,
+    quotes,
+    statements,
+    wallet,
+)
 from interfaces.http.call import LARGEST_BODY, Call
 from interfaces.http.desk import Desk
 from interfaces.http.docs import BEARER, openapi
@@ -15,7 +28,18 @@ from interfaces.http.entrance import Entrance, require_role
 from interfaces.http.problems import HANDLERS
 from interfaces.http.replies import Reply
 
-WITH_LOGIN = (wallet, account, orders, portfolio, quotes, compliance, admin)
+WITH_LOGIN = (
+    wallet,
+    account,
+    orders,
+    portfolio,
+    history,
+    statements,
+    quotes,
+    compliance,
+    firm,
+    admin,
+)
 
 
 def litestar_app(more: Sequence[Any] = ()) -> Litestar:

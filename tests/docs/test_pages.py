@@ -16,10 +16,12 @@ _MAKE = re.compile(r"\bmake ([a-z]+)")
 _DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
 _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
+_MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
 _MEDIA_TYPES = {"application/json", "application/problem"}
 
 GROUPS = {"projections": projections.app, "users": users.app}
 FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
+FLAGS_OF_PROJECTIONS = {"rows", "json", "account", "parallel", "fresh"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -34,7 +36,8 @@ def anchors(page: Path) -> set[str]:
 
 def known_flags() -> set[str]:
     fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
-    return {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | {"demo", "help", "version"}
+    named = {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | FLAGS_OF_PROJECTIONS
+    return named | {"demo", "help", "version"}
 
 
 @each_page
@@ -74,7 +77,9 @@ def test_every_command_exists(page: Path) -> None:
 
 @each_page
 def test_every_file_that_is_named_exists(page: Path) -> None:
-    named = set(_FILE.findall(code_of(page.read_text("utf-8")))) - _MEDIA_TYPES
+    text = page.read_text("utf-8")
+    made = set(_MADE.findall(text))  # by the page itself
+    named = set(_FILE.findall(code_of(text))) - _MEDIA_TYPES - made
 
     assert [name for name in named if not (ROOT / name).exists()] == []
 

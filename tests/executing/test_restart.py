@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 import redis
 from msgspec import structs
 
@@ -17,6 +18,7 @@ from domain.terms import Side
 from infrastructure.eventstore.log import LOG_LOCK
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
+from infrastructure.wiring import projector
 from tests.executing.naive import MICRO, Resting, Row, rows_of, scan
 from tests.executing.parts import (
     Customers,
@@ -70,6 +72,18 @@ def test_after_a_killed_executor_the_next_goes_on_from_the_log_as_a_naive_scan_d
     require_no_quote_oversold(log, rows)
 
 
+@pytest.fixture(params=[False, True], ids=["from the log", "from the read tables"])
+def projected(request: pytest.FixtureRequest, on_market_time: Settings) -> Iterator[None]:
+    """Once without read tables, once with a projector that keeps them."""
+    if not request.param:
+        yield
+        return
+    running = projector(on_market_time).start()
+    yield
+    running.stop()
+
+
+@pytest.mark.usefixtures("projected")
 def test_executors_that_stop_and_start_again_double_nothing(
     on_market_time: Settings, customers: Customers, execute: Callable[[], InThread]
 ) -> None:
@@ -93,6 +107,7 @@ def test_executors_that_stop_and_start_again_double_nothing(
     require_no_quote_oversold(log, rows)
 
 
+@pytest.mark.usefixtures("projected")
 def test_what_was_taken_of_the_current_quote_stays_taken_after_a_restart(
     on_market_time: Settings,
     customers: Customers,

@@ -88,6 +88,11 @@ def test_the_api_describes_itself_without_the_internet(running: Running) -> None
     assert "security" not in description["paths"]["/api/v1/auth/login"]["post"]
     assert page.headers["content-type"].startswith("text/html")
     assert "/api/v1/orders" in page.text
+    history = description["paths"]["/api/v1/portfolio/history"]["get"]
+    names = [parameter["name"] for parameter in history["parameters"]]
+    assert names == ["from", "to", "interval", "limit", "cursor", "min_position"]
+    types = description["components"]["schemas"]
+    assert {"EquityPoint", "WorthNow", "Statement", "Shares", "HolderView", "Deeds"} <= set(types)
     assert "<script" not in page.text
 
 
@@ -166,15 +171,36 @@ def test_no_bytes_make_us_fail(somebody: httpx.Client, body: bytes) -> None:
 
 @FUZZ
 @given(
-    name=st.sampled_from(["status", "symbol", "limit", "cursor", "min_position", "at", "log_position"]),
+    name=st.sampled_from(
+        [
+            *("status", "symbol", "limit", "cursor", "min_position", "at", "log_position"),
+            *("from", "to", "interval"),
+        ]
+    ),
     value=st.text(max_size=30),
-    path=st.sampled_from(["orders", "account/as-of", "wallet/transactions", "quotes"]),
+    path=st.sampled_from(
+        ["orders", "account/as-of", "wallet/transactions", "quotes", "portfolio/history", "statements"]
+    ),
 )
 def test_no_parameter_makes_us_fail(somebody: httpx.Client, name: str, value: str, path: str) -> None:
     if name == "min_position" and value.isdigit():
         return  # it would wait for it
     answer = somebody.get(f"/api/v1/{path}", params={name: value})
     assert answer.status_code < 500, (answer.text, name, value)
+
+
+@FUZZ
+@given(
+    span=st.datetimes() | st.dates() | st.just("0001-01-01T00:00:00+14:00"),
+    offset=st.sampled_from(["", "Z", "-23:59", "+14:00"]),
+    interval=st.sampled_from(["minute", "hour", "day", "week", "month", "year"]),
+)
+def test_no_span_of_time_makes_us_fail(somebody: httpx.Client, span: Any, offset: str, interval: str) -> None:
+    text = span if isinstance(span, str) else span.isoformat() + offset
+    for parameters in ({"from": text, "interval": interval}, {"to": text, "interval": interval}):
+        answer = somebody.get("/api/v1/portfolio/history", params=parameters)
+        assert answer.status_code in (200, 422), (answer.text, parameters)
+    assert somebody.get(f"/api/v1/statements/{text}").status_code in (200, 404, 422), text
 
 
 @FUZZ

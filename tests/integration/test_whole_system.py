@@ -17,6 +17,7 @@ from interfaces.demo.crowd import Crowd
 from interfaces.demo.instance import Instance, own_instance
 from interfaces.demo.outside import Outside
 from interfaces.demo.seed import ADMIN, CUSTOMERS, PASSWORD, STAKE
+from projections.catalogue import BY_NAME
 
 ROLES = ("api", "projector", "market", "executor", "scheduler", "redis", "postgres")
 
@@ -81,14 +82,7 @@ def test_health_names_every_dependency_and_every_projection(instance: Instance) 
     health = httpx.get(f"{instance.base_url}/health", timeout=10).json()
 
     assert {d["name"] for d in health["dependencies"]} == {"postgresql", "redis", "executor", "market"}
-    assert {p["name"] for p in health["projections"]} == {
-        "activity",
-        "audit",
-        "balances",
-        "executions",
-        "orders",
-        "positions",
-    }
+    assert {p["name"] for p in health["projections"]} == set(BY_NAME)
 
 
 def test_a_second_start_finds_everything_as_it_was() -> None:

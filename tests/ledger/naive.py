@@ -24,6 +24,7 @@ from projections.orders import OrderRow
 from projections.positions import LotRow, PositionRow
 from projections.projection import Fact
 from projections.words import describe
+from tests.ledger import naive_over_time
 
 Key = tuple[Any, ...]
 Rows = dict[Key, Any]
@@ -229,4 +230,5 @@ TABLES = {
     "executions": executions,
     "activity": activity,
     "audit": audit,
+    **naive_over_time.TABLES,
 }

@@ -5,7 +5,7 @@ once said about the past is said again, byte for byte.
 """
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -41,17 +41,24 @@ from domain.values import NO_SHARES, NOTHING
 from infrastructure.projecting.operating import rebuild_all
 from infrastructure.projecting.rebuilding import rebuild
 from projections.activity import ACTIVITY_OF_ACCOUNT, Activity
+from projections.actors import DEEDS_OF_ACTOR
 from projections.audit import AUDIT
 from projections.balances import BALANCE_OF_ACCOUNT, Balances
 from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.executions import EXECUTIONS_OF_ORDER
+from projections.history import EQUITY_OF_ACCOUNT, INTERVALS, History
+from projections.holders import HOLDERS_OF_SYMBOL, Holders
+from projections.open_orders import OPEN_ORDERS_OF_SYMBOL, OpenOrders
 from projections.orders import DAY_ORDERS_PLACED_BEFORE, ORDER, ORDERS_OF_ACCOUNT, Orders
 from projections.positions import POSITIONS_OF_ACCOUNT
-from tests.ledger import naive
+from projections.shares import LATEST
+from projections.statements import STATEMENT_AT, STATEMENTS_OF_ACCOUNT, Statements
+from tests.ledger import naive, naive_over_time
 from tests.ledger.world import World
 
 SYMBOLS = ["AAPL", "BRK.B"]
 FIRST_PAGE = 2**62
+FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 MONEY = st.decimals("0.01", "3000", places=2)
 PRICES = st.decimals("0.0001", "40", places=4) | st.sampled_from([Decimal(10), Decimal("9.995")])
 QUANTITIES = st.integers(1, 25).map(Decimal) | st.decimals("0.000001", "9", places=6)
@@ -321,7 +328,7 @@ class WholeLedger(RuleBasedStateMachine):
             assert error is None or isinstance(error, Refusal)
         self.world.look()
 
-    @rule(seconds=st.sampled_from([0.000001, 1, 3600]))
+    @rule(seconds=st.sampled_from([0.000001, 1, 3600, 100_000]))
     def pass_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 
@@ -459,6 +466,66 @@ class WholeLedger(RuleBasedStateMachine):
         assert folded.cash == sum((naive.cash_moved(fact) or NOTHING for fact in then), NOTHING)
         self.world.answers.append((question, answer))
 
+    @rule(data=st.data(), interval=st.sampled_from(INTERVALS), back=st.sampled_from([0, 3600, 10**6]))
+    def ask_for_the_worth_over_time(self, data: st.DataObject, interval: str, back: int) -> None:
+        account_id, limit = self.account(data.draw(st.integers(0, 2))), data.draw(st.integers(1, 4))
+        since = naive_over_time.begin_of(interval, self.world.now() - timedelta(seconds=back))
+        wanted = naive_over_time.points(self.expected("history", [account_id]), interval, since)
+        self.world.project(2000)
+        pages: list[Any] = []
+        asked = {"account_id": account_id, "interval": interval, "since": since, "limit": limit}
+        before = LATEST
+        while page := self.world.ask(EQUITY_OF_ACCOUNT, **asked, before=before):
+            pages += page
+            before = page[-1].at
+            assert len(page) <= limit
+        assert pages == wanted
+
+    @rule(data=st.data())
+    def ask_for_statements(self, data: st.DataObject) -> None:
+        account_id, limit = self.account(data.draw(st.integers(0, 2))), data.draw(st.integers(1, 4))
+        rows = [row for row in self.expected("statements", [account_id]) if row.day != LATEST]
+        wanted = sorted(rows, key=lambda row: row.day, reverse=True)
+        self.world.project(2000)
+        asked = {"account_id": account_id, "since": FIRST_DAY, "before": LATEST, "limit": limit}
+        assert self.world.ask(STATEMENTS_OF_ACCOUNT, **asked) == wanted[:limit]
+        near = wanted[data.draw(st.integers(0, 9)) % len(wanted)].day
+        day = near - timedelta(days=data.draw(st.integers(-2, 1)))
+        of_day = [row for row in wanted if row.day <= day][:1]
+        assert self.world.ask(STATEMENT_AT, account_id=account_id, day=day) == of_day
+
+    @rule(data=st.data(), symbol=st.sampled_from([*SYMBOLS, "F"]))
+    def ask_for_the_firm(self, data: st.DataObject, symbol: str) -> None:
+        limit, everyone = data.draw(st.integers(1, 30)), naive_over_time.holders(self.world.facts).values()
+        rows = sorted(
+            (row for row in everyone if row.symbol == symbol), key=lambda row: (-row.quantity, row.account_id)
+        )
+        self.world.project(2000)
+        place: dict[str, Any] = {"quantity": Decimal(10) ** 18, "account_id": UUID(int=0)}
+        pages: list[Any] = []
+        while page := self.world.ask(HOLDERS_OF_SYMBOL, symbol=symbol, limit=limit, **place):
+            pages += page
+            place = {"quantity": page[-1].quantity, "account_id": page[-1].account_id}
+        assert [(row.account_id, row.quantity, row.cost) for row in pages] == [
+            (row.account_id, row.quantity, row.cost) for row in rows
+        ]
+        assert {row.firm_quantity for row in pages} <= {sum(row.quantity for row in rows)}
+        open_orders = naive_over_time.open_orders(self.world.facts).values()
+        of_symbol = sorted(
+            (row for row in open_orders if row.symbol == symbol), key=lambda row: row.placed_position
+        )
+        assert self.world.ask(OPEN_ORDERS_OF_SYMBOL, symbol=symbol, after=0, limit=10_000) == of_symbol
+
+    @rule(data=st.data(), actor=st.sampled_from([*ACTORS, "nobody"]))
+    def ask_for_an_actor(self, data: st.DataObject, actor: str) -> None:
+        limit, everything = data.draw(st.integers(1, 50)), naive_over_time.actors(self.world.facts)
+        wanted = [
+            row for key, row in sorted(everything.items(), key=lambda one: one[0][1:]) if key[0] == actor
+        ]
+        self.world.project(2000)
+        first = {"role": "", "account_id": UUID(int=0), "topic": ""}
+        assert self.world.ask(DEEDS_OF_ACTOR, actor=actor, limit=limit, **first) == wanted[:limit]
+
     # What must always be so.
 
     @invariant()
@@ -533,7 +600,9 @@ def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()
-        assert [(r.compared, r.differences) for r in rebuild_all(world.url, [])] == [(True, 0)] * 6
+        assert [(r.compared, r.differences) for r in rebuild_all(world.url, [])] == [(True, 0)] * len(
+            PROJECTIONS
+        )
         assert naive.aggregates(world.facts) == world.aggregates
         assert len(world.answers) > 100, "hardly any question about the past was asked"
         topics = Counter(fact.topic for fact in world.facts)
@@ -562,6 +631,10 @@ def forgetful(kind: type[Any], forgotten: type[Any]) -> Any:
         forgetful(Balances, Account.FundsReleased),
         forgetful(Orders, Order.Cancelled),
         forgetful(Activity, Account.Deposited),
+        forgetful(History, Position.LotOpened),
+        forgetful(Statements, Account.Withdrawn),
+        forgetful(Holders, Position.LotOpened),
+        forgetful(OpenOrders, Order.Cancelled),
     ],
     ids=lambda projection: projection.name,
 )

@@ -8,10 +8,10 @@ import pytest
 
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
-from infrastructure.projecting import runner
-from infrastructure.projecting.folding import PositionMoved, move, standings
+from infrastructure.projecting import retries, runner, sharing
 from infrastructure.projecting.operating import rebuild_all, statuses
 from infrastructure.projecting.runner import Projector
+from infrastructure.projecting.standing import LanesMoved, live_lanes, lock, standings
 from projections.catalogue import PROJECTIONS
 from tests.projecting.tripwire import Once, Tripwire, count, counted, positions, running, terminate, until
 from tests.projecting.worked import Desk, deposit, project, table, tables, work
@@ -19,9 +19,10 @@ from tests.projecting.worked import Desk, deposit, project, table, tables, work
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LEASE_RETRY_S", 0.05)
+    monkeypatch.setattr(sharing, "LOOK_S", 0.05)
+    monkeypatch.setattr(runner, "AGAIN_S", 0.05)
     monkeypatch.setattr(runner, "POLL_S", 0.02)
-    monkeypatch.setattr(runner, "RETRY_FIRST_S", 0.05)
+    monkeypatch.setattr(retries, "RETRY_FIRST_S", 0.02)
 
 
 def a_projector(url: str, *projections: Any, **others: Any) -> Projector:
@@ -47,7 +48,9 @@ def test_a_connection_cut_in_the_middle_of_a_batch_doubles_and_loses_nothing(
 
     assert all(cut.done for cut in cuts)
     assert counted(desk.url) == count(desk.facts())
-    assert [(result.compared, result.differences) for result in rebuild_all(desk.url, [])] == [(True, 0)] * 6
+    assert [(result.compared, result.differences) for result in rebuild_all(desk.url, [])] == [
+        (True, 0)
+    ] * len(PROJECTIONS)
 
 
 def test_rows_and_position_are_written_together_or_not_at_all(desk: Desk, servers: Any) -> None:
@@ -87,7 +90,7 @@ def test_a_projection_that_fails_is_set_aside_and_catches_up_once_it_is_mended(d
 
     assert set(others.values()) == {41}
     assert stands < 20
-    assert said == "ValueError('a mistake in the fold')"
+    assert said == "tripwire cannot fold Account.FundsReleased at 20: ValueError('a mistake in the fold')"
     assert _failure(desk.url, "tripwire") is None
     assert counted(desk.url) == count(desk.facts())
 
@@ -106,7 +109,7 @@ def test_of_two_projectors_one_works_and_the_other_takes_over(desk: Desk, server
         until(lambda: positions(desk.url).get("tripwire") == 20)
         only = set(worked)
         while len(set(worked)) == 1:
-            terminate(servers, "daybook lease projector")
+            terminate(servers, "daybook projector leases")
             desk.opened()
             end = len(desk.facts())
             until(lambda end=end: positions(desk.url)["tripwire"] == end)
@@ -146,14 +149,17 @@ def test_whoever_lost_the_lease_without_knowing_cannot_double_a_row(desk: Desk) 
     assert counted(desk.url) == count(desk.facts())
 
 
-def test_a_position_is_moved_only_from_where_it_was_read(desk: Desk) -> None:
+def test_a_lane_is_locked_only_where_it_was_read(desk: Desk) -> None:
     project(desk.url)
 
     with connect(desk.url, application="test") as connection:
-        with pytest.raises(PositionMoved):
-            move(connection, "balances", before=7, after=9)
+        (lane,) = live_lanes(connection, "balances")
+        work(desk)
+        project(desk.url)
+        with pytest.raises(LanesMoved):
+            lock(connection, [lane])
 
-        assert standings(connection)["balances"].position == 0
+        assert [now.position for now in lock(connection, [lane], anywhere=True)] == [41]
 
 
 def test_a_wake_up_is_followed_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

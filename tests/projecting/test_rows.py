@@ -12,13 +12,19 @@ from domain.facts import TOPICS
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.tables import row_from
 from projections.activity import Activity
+from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
 from projections.catalogue import PROJECTIONS
 from projections.executions import Executions
+from projections.history import History
+from projections.holders import Holders
+from projections.open_orders import OpenOrders
 from projections.orders import Orders
-from projections.positions import Positions
+from projections.positions import LotRow, Positions
 from projections.projection import Projection, on
+from projections.shares import LATEST, Shares
+from projections.statements import Statements
 from projections.words import describe
 from tests.projecting.worked import WORKED, Desk, project, tables, work
 
@@ -145,6 +151,48 @@ log_position | account_id | topic                    | at  | text
 """
 
 
+HISTORY = """
+account_id | at     | cash    | cost   | invested | deposited | withdrawn | realised | positions | updated_at | log_position
+01         | :00    | 9460.54 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.88    |           | :19        | 36
+01         | latest | 9460.54 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.88    | 3.000000 AAPL for 300.00 at 110.1250, 1.000000 MSFT for 212.34 at 212.3400 | :19 | 36
+02         | :00    | 0.00    | 0.00   | 0.00     | 0.00      | 0.00      | 0.00     |           | :23        | 40
+02         | latest | 0.00    | 0.00   | 0.00     | 0.00      | 0.00      | 0.00     |           | :23        | 40
+"""
+
+STATEMENTS = """
+account_id | day    | opening_cash | closing_cash | deposited | withdrawn | bought  | sold   | fees | realised | trades | cost   | invested | first_position | log_position
+01         | :00    | 0.00         | 9460.54      | 10000.00  | 100.00    | 1210.34 | 770.88 | 0.00 | 72.88    | 4      | 512.34 | 542.72   | 1              | 36
+01         | latest | 0.00         | 9460.54      | 10000.00  | 100.00    | 1210.34 | 770.88 | 0.00 | 72.88    | 4      | 512.34 | 542.72   | 1              | 36
+02         | :00    | 0.00         | 0.00         | 0.00      | 0.00      | 0.00    | 0.00   | 0.00 | 0.00     | 0      | 0.00   | 0.00     | 40             | 40
+02         | latest | 0.00         | 0.00         | 0.00      | 0.00      | 0.00    | 0.00   | 0.00 | 0.00     | 0      | 0.00   | 0.00     | 40             | 40
+"""
+
+HOLDERS = """
+symbol | account_id | quantity | cost   | updated_at | log_position
+AAPL   | 01         | 3.000000 | 300.00 | :08        | 16
+MSFT   | 01         | 1.000000 | 212.34 | :14        | 28
+"""
+
+OPEN_ORDERS = """
+order_id | account_id | symbol | side | type  | time_in_force | quantity | limit_price | stop_price | client_order_id | price_cap | status
+10       | 01         | AAPL   | sell | limit | gtc           | 3.000000 | 121.0000    | -          | -               | -         | accepted
+"""
+
+OPEN_ORDERS_AS_FILLED = """
+order_id | venue | revision | filled_quantity | notional | amount | placed_at | accepted_at | triggered_at | placed_position | log_position
+10       | -     | 1        | 0.000000        | 0.00     | 0.00   | :17       | -           | -            | 32              | 34
+"""
+
+ACTORS = """
+actor                                | role     | account_id | topic                   | count | first_at | last_at | first_position | log_position
+00000000-0000-0000-0000-000000000001 | customer | 01         | Account.Deposited       | 1     | :02      | :02     | 2              | 2
+00000000-0000-0000-0000-000000000001 | customer | 01         | Account.PurchaseDebited | 3     | :05      | :14     | 7              | 27
+00000000-0000-0000-0000-000000000001 | customer | 01         | Order.Placed            | 5     | :03      | :17     | 4              | 32
+00000000-0000-0000-0000-000000000001 | customer | 01         | Order.Rejected          | 2     | :16      | :21     | 31             | 38
+00000000-0000-0000-0000-000000000001 | customer | 02         | Account.Closed          | 1     | :24      | :24     | 41             | 41
+"""
+
+
 def written(value: Any) -> str:
     """A value as these tables write it: ids by their last digits, moments by their second."""
     match value:
@@ -152,10 +200,16 @@ def written(value: Any) -> str:
             return "-"
         case UUID():
             return f"{value.int:02x}"
+        case datetime() if value == LATEST:
+            return "latest"
         case datetime():
             return f":{value.second:02}"
         case list():
-            return ", ".join(f"{lot.lot_id.int:x}: {lot.quantity} at {lot.cost}" for lot in value)
+            return ", ".join(map(written, value))
+        case LotRow():
+            return f"{value.lot_id.int:x}: {value.quantity} at {value.cost}"
+        case Shares():
+            return f"{value.quantity} {value.symbol} for {value.cost} at {value.price}"
         case _:
             return str(value)
 
@@ -185,6 +239,11 @@ def rows_of(url: str, projection: Projection) -> list[Any]:
         (Executions(), EXECUTIONS),
         (Executions(), EXECUTIONS_IN_TIME),
         (Activity(), ACTIVITY),
+        (History(), HISTORY),
+        (Statements(), STATEMENTS),
+        (Holders(), HOLDERS),
+        (OpenOrders(), OPEN_ORDERS),
+        (OpenOrders(), OPEN_ORDERS_AS_FILLED),
     ],
 )
 def test_the_worked_history_leaves_these_rows(desk: Desk, projection: Projection, expected: str) -> None:
@@ -195,6 +254,18 @@ def test_the_worked_history_leaves_these_rows(desk: Desk, projection: Projection
     columns, *wanted = cells(expected)
     rows = rows_of(desk.url, projection)
     assert [[written(getattr(row, column)) for column in columns] for row in rows] == wanted
+
+
+def test_the_index_of_actors_counts_what_each_did_to_each_account(desk: Desk) -> None:
+    work(desk)
+
+    project(desk.url)
+
+    columns, *wanted = cells(ACTORS)
+    rows = rows_of(desk.url, Actors())
+    found = [[written(getattr(row, column)) for column in columns] for row in rows]
+    assert [line for line in wanted if line not in found] == []
+    assert sum(row.count for row in rows) == 41
 
 
 def test_the_audit_table_has_every_event_in_words_with_who_and_why(desk: Desk) -> None:
@@ -251,7 +322,7 @@ def test_the_size_of_a_batch_changes_no_row(desk: Desk, batch: int) -> None:
     project(desk.url, batch=2000)
     wanted = tables(desk.url)
     with connect(desk.url, application="test") as connection:
-        connection.execute("DELETE FROM projections")
+        connection.execute("DELETE FROM projection_generations")
         for projection in PROJECTIONS:
             connection.execute(f"DROP TABLE read.{projection.name}".encode())
 

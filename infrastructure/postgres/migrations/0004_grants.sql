@@ -10,7 +10,10 @@ BEGIN
         GRANT SELECT, INSERT ON stored_events, idempotency_keys TO daybook_app;
         GRANT SELECT ON schema_migrations TO daybook_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON stored_snapshots, users, sessions, origins, projections TO daybook_app;
+            ON stored_snapshots, users, sessions, origins TO daybook_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE
+            ON projection_generations, projection_partitions, projection_proofs, projection_parked TO daybook_app;
+        GRANT SELECT ON projections TO daybook_app;
     END IF;
 END
 $$;

@@ -1,0 +1,119 @@
+"""The processes that fold: each its own accounts, at low priority, noting what it has done as it goes."""
+
+import gc
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection
+
+from infrastructure.postgres.connections import connect
+from infrastructure.projecting.folding import FoldFailed
+from infrastructure.projecting.rebuild import generations as g
+from infrastructure.projecting.rebuild.aims import goals, lag
+from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.share import Share
+from infrastructure.projecting.rebuild.swapping import NEAR
+
+PAUSED_LOOK_S = 0.25
+LOOK_S = 0.2
+NICENESS = 10
+APPLICATION = "daybook rebuild"
+
+Look = Callable[[], None]
+
+
+def fold_here(url: str, buildings: Sequence[Building], look: Look) -> None:
+    """Fold everything in this process. `look` is called after each chunk."""
+    with connect(url, application=APPLICATION) as connection, _without_collecting():
+        for _ in _fold(connection, buildings, worker=0, workers=1):
+            look()
+
+
+def fold_by_processes(url: str, buildings: Sequence[Building], look: Look, *, workers: int) -> None:
+    """The same by so many processes. `look` is called several times a second. Raises WorkerFailed."""
+    context = multiprocessing.get_context("spawn")
+    crew = [
+        context.Process(target=_work, args=(url, list(buildings), number, workers), daemon=True)
+        for number in range(workers)
+    ]
+    try:
+        for process in crew:
+            process.start()
+        while any(process.is_alive() for process in crew):
+            if any(process.exitcode for process in crew):
+                break
+            look()
+            time.sleep(LOOK_S)
+    finally:
+        for process in crew:
+            process.terminate()
+            process.join()
+    if any(process.exitcode for process in crew):
+        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}")
+
+
+class WorkerFailed(Exception):
+    """A process that folded has died."""
+
+
+def _work(url: str, buildings: list[Building], worker: int, workers: int) -> None:
+    os.nice(NICENESS)
+    parent = multiprocessing.parent_process()
+    with connect(url, application=APPLICATION) as connection, _without_collecting():
+        for _ in _fold(connection, buildings, worker=worker, workers=workers):
+            if parent is not None and not parent.is_alive():
+                return
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Rows in memory form no cycles, but looking for some took half of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _fold(
+    connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int
+) -> Iterator[None]:
+    """Fold chunk by chunk until all that did not fail is near its goal; wait while it is paused."""
+    share = Share(connection, buildings, worker=worker, workers=workers)
+    while far := _far(connection, share):
+        wanted = [name for name, state in far.items() if state == "building"]
+        if wanted:
+            _step(connection, share, wanted)
+        else:
+            time.sleep(PAUSED_LOOK_S)
+        yield
+
+
+def _step(connection: Connection[Any], share: Share, wanted: Sequence[str]) -> None:
+    aims = {at: aim for name in wanted for at, aim in goals(connection, share.buildings[name]).items()}
+    try:
+        share.step(aims, names=wanted)
+    except FoldFailed as failure:
+        g.fail(connection, share.buildings[failure.projection], str(failure))
+
+
+def _far(connection: Connection[Any], share: Share) -> dict[str, str]:
+    """The states of those that still have far to go and did not fail."""
+    states = {name: g.state_of(connection, building) for name, building in share.buildings.items()}
+    return {
+        name: state
+        for name, state in states.items()
+        if state != "failed" and _is_far(connection, share, name)
+    }
+
+
+def _is_far(connection: Connection[Any], share: Share, name: str) -> bool:
+    building = share.buildings[name]
+    lanes = share.lanes(building)
+    return bool(lanes) and lag(lanes, goals(connection, building)) > NEAR

@@ -1,0 +1,238 @@
+"""One partition's work: its slice of the log into every projection's table, batch by batch.
+
+All projections that stand at the same place share one read of the log and one commit. A projection whose fold
+fails is set aside and tried again, a little later each time, while the others go on; after `TRIES` the
+account that the poison belongs to is parked, and the projection goes on without it. A projection whose
+rows are not each of one account cannot park one: it stays set aside, and is tried for ever.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+
+from infrastructure.postgres.connections import connect
+from infrastructure.projecting.dividing import divide
+from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
+from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
+from infrastructure.projecting.reached import PARKED, lane_key
+from infrastructure.projecting.renewing import Rebuilds
+from infrastructure.projecting.retries import TRIES, Retries
+from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
+from projections.projection import Projection
+
+log = structlog.get_logger()
+
+LOOK_S = 1.0
+IDLE_LIMIT_MS = 3_500
+"""A worker that is stopped in the middle of a transaction loses it, and with it the locks of its lanes."""
+
+
+class Worker:
+    """Works on one partition of so many. Not for several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        projections: Mapping[str, Projection],
+        *,
+        partition: int = 0,
+        partitions: int = 1,
+        batch: int,
+    ) -> None:
+        self._url = url
+        self._projections = projections
+        self._partition = partition
+        self._partitions = partitions
+        self._batch = batch
+        self._connection: psycopg.Connection[Any] | None = None
+        self._lanes: dict[str, Lane] = {}
+        self._retries = Retries()
+        self._parked: dict[str, int] = {}
+        self._looked = 0.0
+        self._rebuilds = Rebuilds(url)
+
+    def start(self) -> None:
+        """Connect, and make what is not there yet."""
+        self.close()
+        self._connection = connect(self._url, application="daybook projector", idle_limit_ms=IDLE_LIMIT_MS)
+        for projection in self._projections.values():
+            begin(self._connection, projection, partitions=self._partitions)
+        self._look()
+        self._keep_divided()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far each projection has come in this partition, and how many accounts it has parked, by lane key."""
+        told = {lane_key(lane): lane.position for lane in self._lanes.values()}
+        parked = {lane_key(lane) + PARKED: self._parked.get(lane.name, 0) for lane in self._lanes.values()}
+        return told | {key: number for key, number in parked.items() if number}
+
+    def step(self) -> bool:
+        """Fold one batch of each group of lanes. False when there was nothing to do."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._keep_divided()
+        ready = [
+            name
+            for name in list(self._lanes)
+            if self._retries.is_due(name) and self._is_of_this_version(name)
+        ]
+        due = [self._lanes[name] for name in ready]
+        worked = False
+        for partitions in {lane.partitions for lane in due}:
+            worked |= self._batch_of([lane for lane in due if lane.partitions == partitions])
+        return worked
+
+    def _keep_divided(self) -> None:
+        """Divide what is not divided as wanted, such as a table that was rebuilt with more processes."""
+        self._looked = time.monotonic()
+        for name, projection in self._projections.items():
+            wanted = self._partitions if projection.is_by_account() else 1
+            lane = self._lanes.get(name)
+            if self._partition >= wanted if lane is None else lane.partitions == wanted:
+                continue
+            try:
+                divide(self._open, projection, self._partitions)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                log.exception("a projection could not be divided", projection=name)
+            self._look(name)
+
+    def _batch_of(self, due: Sequence[Lane]) -> bool:
+        connection = self._open
+        slowest = min(due, key=lambda lane: lane.position)
+        rows, reached = read_lane(connection, slowest, limit=self._batch)
+        if reached <= slowest.position:
+            return False
+        entries = entries_of(rows)
+        due = [lane for lane in due if lane.position < reached]
+        if not self._together(due, entries, reached):
+            for lane in due:
+                self._alone(lane, entries, reached)
+        return True
+
+    def _together(self, due: Sequence[Lane], entries: Sequence[Entry], reached: int) -> bool:
+        """Fold the batch into all projections in one transaction. False when one of them failed."""
+        try:
+            self._fold(due, entries, reached)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if len(due) > 1:
+                log.info("a batch failed, folding one projection at a time", error=repr(error))
+            return False
+        return True
+
+    def _alone(self, lane: Lane, entries: Sequence[Entry], reached: int) -> None:
+        try:
+            self._fold([lane], entries, reached)
+        except LanesMoved:
+            self._look(lane.name)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._failed(lane, entries, reached, error)
+
+    def _fold(self, lanes: Sequence[Lane], entries: Sequence[Entry], reached: int) -> None:
+        with self._open.transaction():
+            # Lanes are locked before tables, as everybody does it: so nobody waits in a circle, and
+            # whoever was overtaken learns it before a row is written.
+            now = lock(self._open, lanes)
+            parked = parked_in(self._open, now)
+            moved = [self._fold_lane(lane, entries, reached, parked.get(lane.name, {})) for lane in now]
+            save(self._open, moved)
+        for lane in moved:
+            self._lanes[lane.name] = lane
+            self._parked[lane.name] = len(parked.get(lane.name, ()))
+            self._retries.forget(lane.name)
+
+    def _fold_lane(self, lane: Lane, entries: Sequence[Entry], reached: int, parked: Parked) -> Lane:
+        new = [entry for entry in entries if entry.log_position > lane.position]
+        chain = fold_into(self._open, self._projections[lane.name], new, parked=parked, chain=lane.chain)
+        return lane.moved(reached, chain)
+
+    def _failed(self, lane: Lane, entries: Sequence[Entry], reached: int, error: Exception) -> None:
+        tries = self._set_aside(self._open, lane, error)
+        if tries <= TRIES or not self._projections[lane.name].is_by_account():
+            return
+        while self._park(lane, entries, error):
+            try:
+                self._fold([lane], entries, reached)
+            except LanesMoved:
+                self._look(lane.name)
+            except Exception as another:
+                if is_outage(another):
+                    raise
+                error = another
+                continue
+            return
+
+    def _park(self, lane: Lane, entries: Sequence[Entry], error: Exception) -> bool:
+        """Park the account whose event fails. False when none can be found."""
+        with self._open.transaction():
+            (now,) = lock(self._open, [lane])
+            parked = parked_in(self._open, [now]).get(lane.name, {})
+            new = [entry for entry in entries if entry.log_position > lane.position]
+            found = poison_of(self._open, self._projections[lane.name], new, error, parked)
+            if found is not None:
+                park(self._open, now, *found)
+        return found is not None
+
+    def _set_aside(self, connection: psycopg.Connection[Any], lane: Lane, error: Exception) -> int:
+        retry = self._retries.failed(lane.name, lane.position)
+        trace = error if retry.tries == 1 else None
+        said = {
+            "projection": lane.name,
+            "tries": retry.tries,
+            "retry_in_s": retry.delay,
+            "error": repr(error),
+        }
+        log.warning("a projection failed", **said, exc_info=trace)
+        fail(connection, lane, error)
+        return retry.tries
+
+    def _is_of_this_version(self, name: str) -> bool:
+        """Whether the table was made by the code as it is; if not, it is being rebuilt beside everything else."""
+        lane, projection = self._lanes[name], self._projections[name]
+        if lane.version == projection.version:
+            return True
+        if self._rebuilds.has_ended(name):
+            self._look(name)
+            lane = self._lanes.get(name, lane)
+        if lane.version != projection.version and lane.partition == 0:
+            self._rebuilds.begin(projection, lambda error: self._not_rebuilt(lane, error))
+        return lane.version == projection.version
+
+    def _not_rebuilt(self, lane: Lane, error: Exception) -> None:
+        with suppress(psycopg.Error), connect(self._url, application="daybook projector") as connection:
+            self._set_aside(connection, lane, error)
+
+    def wait_for_rebuilds(self) -> bool:
+        """Wait until the rebuilds that were begun here have ended. Whether there were any."""
+        return self._rebuilds.wait()
+
+    def wait_for_retries(self) -> bool:
+        """Wait until a projection that may still park its poison is due. Whether there is one."""
+        return self._retries.wait([name for name, one in self._projections.items() if one.is_by_account()])
+
+    def _look(self, name: str | None = None) -> None:
+        """Read where our lanes stand."""
+        found = live_lanes(self._open, name, partition=self._partition)
+        for gone in [name] if name else list(self._lanes):
+            self._lanes.pop(gone, None)
+        self._lanes.update({lane.name: lane for lane in found if lane.name in self._projections})
+
+    @property
+    def _open(self) -> psycopg.Connection[Any]:
+        assert self._connection is not None, "a worker is started before it steps"  # noqa: S101
+        return self._connection

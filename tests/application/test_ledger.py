@@ -331,7 +331,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_held_is_the_cover_of_the_open_purchases(self):
         for account in self.all_of(Account):
-            covers = {o.id: o.cover for o in self.open_orders(account.id, is_buy=True) if o.cover}
+            covers = {o.id: o.cover for o in self.open_orders(account.id, is_buy=True)}
             assert account.holds == covers
             assert account.held == sum(covers.values())
 

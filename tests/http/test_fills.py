@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -58,14 +58,14 @@ def test_the_portfolio_is_cash_and_shares_at_the_last_sale(customer: httpx.Clien
     (position,) = portfolio["positions"]
     assert (position["symbol"], position["mark"], position["value"]) == ("AAPL", "104.00", "1040.00")
     assert position["unrealised"] == f"{1040 - float(position['cost']):.2f}"
-    assert position["day_profit"] == "40.00"  # since the session's first mark of 100.00
+    assert position["day_profit"] == "39.00"  # since they were bought, in this session, for 1,001.00
     assert portfolio["invested"] == "1040.00"
     assert float(portfolio["value"]) == float(portfolio["cash"]) + 1040
     assert portfolio["total_profit"] == position["unrealised"]
     assert customer.get("/api/v1/portfolio/positions").json() == [position]
     assert len(position["lots"]) == 1
 
-    market.previous_close += timedelta(hours=1)  # another session begins: nothing gained in it yet
+    market.previous_close = datetime.now(UTC)  # another session begins: nothing gained in it yet
     market.publish(AAPL="104.00")
     until(lambda: customer.get("/api/v1/portfolio").json()["day_profit"] == "0.00")
 

@@ -57,7 +57,7 @@ def test_verify_explains_the_first_difference_and_repair_mends_it(
     ]
     assert codes == [1, 1, 0, 0, 0]
     assert text.startswith("balances: WRONG at 41")
-    assert "cash is 1, must be 9460.54" in msgspec.json.decode(json)["first_difference"]
+    assert "cash is 1, must be 9460.53" in msgspec.json.decode(json)["first_difference"]
     assert mended == (
         f"balances: 1 rows of account {ANN} from 39 events at 41, 2 rows of before (1) and after differ"
     )

@@ -30,13 +30,13 @@ from tests.projecting.worked import WORKED, Desk, project, tables, work
 
 BALANCES = """
 account_id | owner_id | status | opened_at | cash    | held | updated_at | log_position
-01         | 03       | open   | :01       | 9460.54 | 0.00 | :22        | 39
+01         | 03       | open   | :01       | 9460.53 | 0.00 | :22        | 39
 02         | 03       | closed | :23       | 0.00    | 0.00 | :24        | 41
 """
 
 POSITIONS = """
 account_id | symbol | quantity | reserved | cost   | realised | lots                   | updated_at | log_position
-01         | AAPL   | 3.000000 | 3.000000 | 300.00 | 72.88    | 16: 3.000000 at 300.00 | :18        | 35
+01         | AAPL   | 3.000000 | 3.000000 | 300.00 | 72.87    | 16: 3.000000 at 300.00 | :18        | 35
 01         | MSFT   | 1.000000 | 0.000000 | 212.34 | 0.00     | 18: 1.000000 at 212.34 | :14        | 28
 """
 
@@ -54,7 +54,7 @@ order_id | client_order_id | symbol | side | type   | time_in_force | quantity  
 ORDERS_AS_FILLED = """
 order_id | status    | venue | revision | filled_quantity | leaves_quantity | notional       | amount | average_price
 0b       | filled    | SIM   | 0        | 10.000000       | 0.000000        | 998.0000000000 | 998.00 | 99.8000
-0c       | filled    | SIM   | 0        | 7.000000        | 0.000000        | 770.8750000000 | 770.88 | 110.1250
+0c       | filled    | SIM   | 0        | 7.000000        | 0.000000        | 770.8750000000 | 770.87 | 110.1250
 0d       | cancelled | -     | 0        | 0.000000        | 0.000000        | 0.00           | 0.00   | -
 0e       | expired   | SIM   | 1        | 1.000000        | 0.000000        | 212.3400000000 | 212.34 | 212.3400
 0f       | rejected  | -     | 0        | 0.000000        | 0.000000        | 0.00           | 0.00   | -
@@ -88,7 +88,7 @@ EXECUTIONS = """
 execution_id | order_id | account_id | symbol | side | quantity | price    | amount | profit | leaves_quantity
 15           | 0b       | 01         | AAPL   | buy  | 4.000000 | 99.5000  | 398.00 | -      | 6.000000
 16           | 0b       | 01         | AAPL   | buy  | 6.000000 | 100.0000 | 600.00 | -      | 0.000000
-17           | 0c       | 01         | AAPL   | sell | 7.000000 | 110.1250 | 770.88 | 72.88  | 0.000000
+17           | 0c       | 01         | AAPL   | sell | 7.000000 | 110.1250 | 770.87 | 72.87  | 0.000000
 18           | 0e       | 01         | MSFT   | buy  | 1.000000 | 212.3400 | 212.34 | -      | 2.000000
 """
 
@@ -108,7 +108,7 @@ account_id | log_position | type               | at  | symbol | quantity   | pri
 01         | 7            | purchase           | :05 | AAPL   | 4.000000   | 99.5000  | -398.00  | 0b       | 15           | -
 01         | 10           | purchase           | :06 | AAPL   | 6.000000   | 100.0000 | -600.00  | 0b       | 16           | -
 01         | 12           | order_placed       | :07 | AAPL   | 7.000000   | -        | -        | 0c       | -            | -
-01         | 15           | sale               | :08 | AAPL   | 7.000000   | 110.1250 | 770.88   | 0c       | 17           | -
+01         | 15           | sale               | :08 | AAPL   | 7.000000   | 110.1250 | 770.87   | 0c       | 17           | -
 01         | 18           | order_placed       | :09 | MSFT   | 5.500000   | -        | -        | 0d       | -            | -
 01         | 19           | order_cancelled    | :10 | -      | -          | -        | -        | 0d       | -            | -
 01         | 22           | order_placed       | :11 | MSFT   | 2.000000   | -        | -        | 0e       | -            | -
@@ -135,8 +135,8 @@ log_position | account_id | topic                    | at  | text
 5            | 01         | Order.Accepted           | :04 | Order accepted by SIM
 6            | 01         | Order.Executed           | :05 | Executed 4 at 99.5000 on SIM, 6 left (quote 1)
 7            | 01         | Account.PurchaseDebited  | :05 | Paid 398.00 for 4 AAPL at 99.5000; 400.00 of the hold ended
-15           | 01         | Account.SaleCredited     | :08 | Received 770.88 for 7 AAPL at 110.1250
-16           | 01         | Position.LotsRelieved    | :08 | Gave out 7 AAPL from 2 lot(s), profit 72.88
+15           | 01         | Account.SaleCredited     | :08 | Received 770.87 for 7 AAPL at 110.1250
+16           | 01         | Position.LotsRelieved    | :08 | Gave out 7 AAPL from 2 lot(s), profit 72.87
 17           | 01         | Account.FundsHeld        | :09 | Held 1100.01 for order 00000000-0000-0000-0000-00000000000d
 19           | 01         | Order.Cancelled          | :10 | Cancelled the remaining 5.5 shares: requested
 20           | 01         | Account.FundsReleased    | :10 | Released 1100.01 held for order 00000000-0000-0000-0000-00000000000d
@@ -153,16 +153,16 @@ log_position | account_id | topic                    | at  | text
 
 HISTORY = """
 account_id | at     | cash    | cost   | invested | deposited | withdrawn | realised | positions | updated_at | log_position
-01         | :00    | 9460.54 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.88    |           | :19        | 36
-01         | latest | 9460.54 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.88    | 3.000000 AAPL for 300.00 at 110.1250, 1.000000 MSFT for 212.34 at 212.3400 | :19 | 36
+01         | :00    | 9460.53 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.87    |           | :19        | 36
+01         | latest | 9460.53 | 512.34 | 542.72   | 10000.00  | 100.00    | 72.87    | 3.000000 AAPL for 300.00 at 110.1250, 1.000000 MSFT for 212.34 at 212.3400 | :19 | 36
 02         | :00    | 0.00    | 0.00   | 0.00     | 0.00      | 0.00      | 0.00     |           | :23        | 40
 02         | latest | 0.00    | 0.00   | 0.00     | 0.00      | 0.00      | 0.00     |           | :23        | 40
 """
 
 STATEMENTS = """
 account_id | day    | opening_cash | closing_cash | deposited | withdrawn | bought  | sold   | fees | realised | trades | cost   | invested | first_position | log_position
-01         | :00    | 0.00         | 9460.54      | 10000.00  | 100.00    | 1210.34 | 770.88 | 0.00 | 72.88    | 4      | 512.34 | 542.72   | 1              | 36
-01         | latest | 0.00         | 9460.54      | 10000.00  | 100.00    | 1210.34 | 770.88 | 0.00 | 72.88    | 4      | 512.34 | 542.72   | 1              | 36
+01         | :00    | 0.00         | 9460.53      | 10000.00  | 100.00    | 1210.34 | 770.87 | 0.00 | 72.87    | 4      | 512.34 | 542.72   | 1              | 36
+01         | latest | 0.00         | 9460.53      | 10000.00  | 100.00    | 1210.34 | 770.87 | 0.00 | 72.87    | 4      | 512.34 | 542.72   | 1              | 36
 02         | :00    | 0.00         | 0.00         | 0.00      | 0.00      | 0.00    | 0.00   | 0.00 | 0.00     | 0      | 0.00   | 0.00     | 40             | 40
 02         | latest | 0.00         | 0.00         | 0.00      | 0.00      | 0.00    | 0.00   | 0.00 | 0.00     | 0      | 0.00   | 0.00     | 40             | 40
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec import Struct
 
@@ -61,7 +62,8 @@ class Trails(Projection):
 
 def trails(url: str) -> dict[UUID, list[int]]:
     with connect(url, application="test") as connection:
-        return dict(connection.execute("SELECT account_id, seen FROM read.trails").fetchall())
+        rows = connection.execute("SELECT account_id, seen FROM read.trails").fetchall()
+    return {account_id: msgspec.json.decode(seen) for account_id, seen in rows}
 
 
 def expected(desk: Desk, *, without: Callable[[Fact], bool] = lambda _: False) -> dict[UUID, list[int]]:

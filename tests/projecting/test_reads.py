@@ -102,7 +102,7 @@ def test_a_read_without_a_wanted_position_says_where_it_stood_and_how_far_behind
 
     read = reading(desk, lambda r: r.reads.one(BALANCE_OF_ACCOUNT, account_id=ANN))
 
-    assert (read.log_position, read.lag, str(read.row.cash)) == (41, 3, "9460.54")
+    assert (read.log_position, read.lag, str(read.row.cash)) == (41, 3, "9460.53")
 
 
 def test_a_read_waits_for_the_position_it_wants(desk: Desk) -> None:
@@ -120,7 +120,7 @@ def test_a_read_waits_for_the_position_it_wants(desk: Desk) -> None:
     too_early, read = reading(desk, ask)
 
     assert not too_early
-    assert (read.log_position, read.lag, str(read.row.cash)) == (42, 0, "9461.54")
+    assert (read.log_position, read.lag, str(read.row.cash)) == (42, 0, "9461.53")
 
 
 def test_a_read_gives_up_after_its_patience_and_says_how_stale_the_table_is(desk: Desk) -> None:

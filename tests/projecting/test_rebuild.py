@@ -268,7 +268,7 @@ def test_a_projection_that_never_began_can_be_rebuilt_and_goes_on_from_there(des
 
     assert (found.rows, found.events) == (2, 41)
     assert outcomes(rebuild_all(desk.url, [])) == [(True, 0)] * len(PROJECTIONS)
-    assert "9461.54" in table(desk.url, "balances")[0]
+    assert "9461.53" in table(desk.url, "balances")[0]
 
 
 def test_a_table_that_is_ahead_or_behind_is_compared_at_its_own_place(projected: Desk) -> None:

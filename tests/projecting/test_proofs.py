@@ -150,7 +150,7 @@ def test_a_projection_that_skips_one_event_is_caught_by_its_rows(desk: Desk) -> 
     assert found.partings == []
     assert (found.is_right, found.rows_differing) == (False, 1)
     assert found.first_difference is not None
-    assert f"in the row account_id {ANN}: cash is -539.46, must be 9460.53" in found.first_difference
+    assert f"in the row account_id {ANN}: cash is -539.47, must be 9460.53" in found.first_difference
 
 
 @pytest.mark.parametrize(

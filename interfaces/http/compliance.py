@@ -45,7 +45,11 @@ async def audit(
 
 @get("/compliance/accounts/{account_id:uuid}/as-of", roles=STAFF)
 async def as_of(
-    request: Call, account_id: FromPath[UUID], at: At = None, log_position: LogPosition = None
+    request: Call,
+    account_id: FromPath[UUID],
+    at: At = None,
+    log_position: LogPosition = None,
+    min_position: MinPosition = None,
 ) -> AccountAsOf:
     """Any account as it stood at a moment or at a log position, inclusive; exactly one of them.
 
@@ -53,7 +57,9 @@ async def as_of(
     `instant_must_be_well_formed` (422).
     """
     moment, position = exactly_one(at, log_position)
-    found = await request.parts.history.as_of(account_id, log_position=position, at=moment)
+    found = await request.parts.history.as_of(
+        account_id, log_position=position, at=moment, min_position=min_position
+    )
     request.visit.stand_at(found.log_position)
     return found
 

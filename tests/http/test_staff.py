@@ -129,3 +129,15 @@ def test_what_is_not_there_cannot_be_rebuilt_or_looked_at(staff: Staff) -> None:
 def _finished(admin: httpx.Client, url: str) -> dict[str, object] | None:
     job: dict[str, object] = admin.get(url).json()
     return None if job["state"] == "running" else job
+
+
+def test_an_as_of_that_wants_more_than_the_log_has_says_how_far_it_is(running: Running) -> None:
+    customer = running.customer("1.00")
+    asked = {"log_position": 1, "min_position": 10**9}
+
+    refused = customer.get("/api/v1/account/as-of", params=asked)
+
+    customer.close()
+    assert refused.status_code == 503
+    assert refused.json()["code"] == "read_table_must_reach_position"
+    assert refused.json()["min_position"] == 10**9

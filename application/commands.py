@@ -5,6 +5,7 @@ Each names its account: that is where it is routed, and nothing it does leaves t
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
@@ -48,6 +49,12 @@ class Withdraw(Command, frozen=True, kw_only=True):
 
     transfer_id: UUID
     amount: Money
+
+
+class Settle(Command, frozen=True, kw_only=True):
+    """Settle everything of the account that is due on `through` or before."""
+
+    through: date
 
 
 class SuspendAccount(Command, frozen=True, kw_only=True):

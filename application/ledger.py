@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from application.rules import TradingRules
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.errors import AccountMustExist, OrderMustExist
 from domain.order import Order
 from domain.position import Position, position_id
+from domain.trade import TradeDates
 
 A = TypeVar("A", bound=Aggregate)
 Load = Callable[[type[Any], UUID, UUID], Any]
@@ -20,14 +21,19 @@ class Ledger:
     """One decision's view of the log. Made for one command and dropped after it.
 
     `load(kind, id, account_id)` answers the aggregate as of the end of the log, or a blank one of
-    version 0. `collar` is the share above the ask that a market buy may cost.
+    version 0.
     """
 
-    def __init__(self, load: Load, *, now: datetime, collar: Decimal) -> None:
+    def __init__(self, load: Load, *, now: datetime, rules: TradingRules) -> None:
         self._load = load
         self._touched: dict[UUID, Aggregate] = {}
         self.now = now
-        self.collar = collar
+        self.rules = rules
+
+    @property
+    def dates(self) -> TradeDates:
+        """Today by the exchange, and when a trade made now settles."""
+        return self.rules.cycle.dates(self.now)
 
     def account(self, account_id: UUID) -> Account:
         """The account. Raises AccountMustExist."""

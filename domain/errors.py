@@ -19,6 +19,7 @@
     │   ├── ClientOrderIdMustBeUnique
     │   ├── IdempotencyKeyMustMatchItsRequest
     │   ├── AccountMustBeEmpty
+    │   ├── SettlementMustBeDue
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
@@ -125,6 +126,10 @@ class IdempotencyKeyMustMatchItsRequest(Conflict):
 
 class AccountMustBeEmpty(Conflict):
     """An account with cash, shares or open orders cannot be closed."""
+
+
+class SettlementMustBeDue(Conflict):
+    """A day is to be settled that has not come."""
 
 
 class AccountMustNotBeClosed(Conflict):

@@ -1,32 +1,37 @@
 """A position: the shares of one symbol that one account owns, in lots with their cost."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 
 from domain.aggregate import Aggregate, Event
 from domain.errors import FreeSharesMustCoverOrder
-from domain.trade import Trade
+from domain.trade import Charge, Trade
 from domain.values import NO_SHARES, NOTHING, Money, Quantity, rounded
 
 
-class Lot(Struct, frozen=True, kw_only=True, gc=False):
-    """Shares bought at once. `cost` is for all of them, to the cent; the lot's id is its execution's."""
+class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Shares bought at once. `cost` is for all of them, to the cent; the lot's id is its execution's.
+
+    `paid_on` is when the sale proceeds that paid for it settle; None when settled cash did.
+    """
 
     lot_id: UUID
     quantity: Quantity
     cost: Money
     acquired_at: datetime
+    paid_on: date | None = None
 
 
-class Relief(Struct, frozen=True, kw_only=True, gc=False):
+class Relief(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Shares taken out of a lot by a sale, with their part of the lot's cost."""
 
     lot_id: UUID
     quantity: Quantity
     cost: Money
     acquired_at: datetime
+    paid_on: date | None = None
 
 
 class Position(Aggregate, kw_only=True):
@@ -63,12 +68,17 @@ class Position(Aggregate, kw_only=True):
             position._reserve(self.order_id, -self.quantity)
 
     class LotOpened(Event, frozen=True, kw_only=True):
-        """Shares were bought: a lot with its cost."""
+        """Shares were bought: a lot with its cost, charges included.
+
+        The street is owed `street` for it, None when that is its cost.
+        """
 
         symbol: str
         order_id: UUID
         execution_id: UUID
         lot: Lot
+        street: Money | None = None
+        charges: tuple[Charge, ...] = ()
 
         def apply(self, position: "Position") -> None:
             position.symbol = self.symbol
@@ -76,7 +86,10 @@ class Position(Aggregate, kw_only=True):
             position.quantity += self.lot.quantity
 
     class LotsRelieved(Event, frozen=True, kw_only=True):
-        """Shares were sold out of these lots; `profit` is proceeds less their cost."""
+        """Shares were sold out of these lots; `profit` is proceeds, after charges, less their cost.
+
+        The street owes `street` for them, None when that is the same as the proceeds.
+        """
 
         symbol: str
         order_id: UUID
@@ -87,6 +100,8 @@ class Position(Aggregate, kw_only=True):
         profit: Money
         relieved: tuple[Relief, ...]
         method: str = "fifo"
+        street: Money | None = None
+        charges: tuple[Charge, ...] = ()
 
         def apply(self, position: "Position") -> None:
             position._relieve(self.relieved)
@@ -109,13 +124,14 @@ class Position(Aggregate, kw_only=True):
                 Position.SharesReleased, at=at, symbol=self.symbol, order_id=order_id, quantity=quantity
             )
 
-    def open_lot(self, purchase: Trade, *, at: datetime) -> None:
-        """Take in bought shares as a lot of their own."""
+    def open_lot(self, purchase: Trade, *, paid_on: date | None = None, at: datetime) -> None:
+        """Take in bought shares as a lot of their own; `paid_on` as in Lot."""
         lot = Lot(
             lot_id=purchase.execution_id,
             quantity=purchase.quantity,
             cost=purchase.amount,
             acquired_at=at,
+            paid_on=paid_on,
         )
         self.record(
             Position.LotOpened,
@@ -124,16 +140,18 @@ class Position(Aggregate, kw_only=True):
             order_id=purchase.order_id,
             execution_id=purchase.execution_id,
             lot=lot,
+            street=purchase.street_if_other,
+            charges=purchase.charges,
         )
 
-    def relieve(self, sale: Trade, *, at: datetime) -> Money:
+    def relieve(self, sale: Trade, *, at: datetime) -> tuple[Relief, ...]:
         """Take sold shares out of the oldest lots first (FIFO, the default of 26 CFR 1.1012-1(c)).
 
-        Returns the realised profit in dollars.
+        Returns what was taken, lot by lot.
         """
         relieved = self._oldest_first(sale.quantity)
         cost = sum((relief.cost for relief in relieved), NOTHING)
-        event = self.record(
+        self.record(
             Position.LotsRelieved,
             at=at,
             symbol=sale.symbol,
@@ -144,8 +162,10 @@ class Position(Aggregate, kw_only=True):
             cost=cost,
             profit=sale.amount - cost,
             relieved=relieved,
+            street=sale.street_if_other,
+            charges=sale.charges,
         )
-        return event.profit
+        return relieved
 
     # What may be asked.
 
@@ -208,7 +228,9 @@ def position_id(account_id: UUID, symbol: str) -> UUID:
 def _relief(lot: Lot, taken: Quantity) -> Relief:
     """A part of a lot with its part of the cost; the last piece takes the remainder."""
     cost = lot.cost if taken == lot.quantity else rounded(lot.cost * taken / lot.quantity)
-    return Relief(lot_id=lot.lot_id, quantity=taken, cost=cost, acquired_at=lot.acquired_at)
+    return Relief(
+        lot_id=lot.lot_id, quantity=taken, cost=cost, acquired_at=lot.acquired_at, paid_on=lot.paid_on
+    )
 
 
 def _remainder(lot: Lot, relief: Relief) -> Lot:
@@ -217,4 +239,5 @@ def _remainder(lot: Lot, relief: Relief) -> Lot:
         quantity=lot.quantity - relief.quantity,
         cost=lot.cost - relief.cost,
         acquired_at=lot.acquired_at,
+        paid_on=lot.paid_on,
     )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from application.answers import Answer
 from application.errors import DatabaseMustAnswer
 from application.requests import Request
+from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.clocks import StampingClock
@@ -52,7 +53,7 @@ def committer_settings(settings: Settings) -> CommitterSettings:
         batch_limit=settings.batch_limit,
         queue_limit=settings.queue_limit,
         cache_aggregates=settings.cache_aggregates,
-        collar=settings.collar,
+        rules=TradingRules(collar=settings.collar),
     )
 
 

@@ -41,7 +41,15 @@ class Activity(Projection):
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
-    ignores = (Account.FundsHeld, Account.FundsReleased, Order.Accepted, Order.Executed, *Position.FACTS)
+    ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
+        Account.FundsHeld,
+        Account.FundsReleased,
+        Order.Accepted,
+        Order.Executed,
+        *Position.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account and place in the log."""

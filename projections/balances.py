@@ -35,7 +35,7 @@ class Balances(Projection):
     version = 1
     row = Balance
     key_columns = ("account_id",)
-    ignores = (*Order.FACTS, *Position.FACTS)
+    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""

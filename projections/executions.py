@@ -46,6 +46,8 @@ class Executions(Projection):
         "(symbol, side, quote DESC)",
     )
     ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
         Account.Opened,
         Account.Deposited,
         Account.Withdrawn,

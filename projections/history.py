@@ -48,6 +48,8 @@ class History(Projection):
     row = EquityRow
     key_columns = ("account_id", "at")
     ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.aggregate import Event
-from domain.facts import TOPICS
+from domain.facts import TOPICS, name_of
 
 R = TypeVar("R", bound=Struct)
 Key = tuple[Any, ...]
@@ -160,7 +160,7 @@ class Projection:
 
     def may_handle(self, topic: str) -> bool:
         """Whether an event stored under this name may change anything here; also when nobody knows the name."""
-        return not any(topic.partition(":")[0] == kind.__qualname__ for kind in self.ignores)
+        return not any(topic.partition(":")[0] == name_of(kind) for kind in self.ignores)
 
     @classmethod
     def is_by_account(cls) -> bool:

@@ -54,6 +54,8 @@ class Statements(Projection):
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,

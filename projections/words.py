@@ -41,6 +41,12 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"Paid {e.amount} for {_shares(e.quantity)} {e.symbol} at {e.price}; {e.released} of the hold ended"
     ),
     Account.SaleCredited: lambda e: f"Received {e.amount} for {_shares(e.quantity)} {e.symbol} at {e.price}",
+    Account.Settled: lambda e: (
+        f"Settled the trades due on {e.settles_on}: received {e.due.proceeds}, paid {e.due.purchases}"
+    ),
+    Account.GoodFaithViolated: lambda e: (
+        f"Sold {_shares(e.quantity)} {e.symbol} before the sale that had paid for them settled on {e.paid_on}"
+    ),
     Account.Suspended: lambda e: f"Suspended the account: {e.reason}",
     Account.Reinstated: lambda e: f"Reinstated the account: {e.reason}",
     Account.Closed: lambda _: "Closed the account",

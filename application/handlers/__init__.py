@@ -21,6 +21,7 @@ def handle(command: c.Command, ledger: Ledger) -> Answer:
 handle.register(c.OpenAccount, accounts.open_account)
 handle.register(c.Deposit, accounts.deposit)
 handle.register(c.Withdraw, accounts.withdraw)
+handle.register(c.Settle, accounts.settle)
 handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)
 handle.register(c.CloseAccount, accounts.close)

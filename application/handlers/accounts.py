@@ -3,6 +3,7 @@
 from application import commands as c
 from application.answers import AccountAnswer
 from application.ledger import Ledger
+from domain.account.settling import require_due
 from domain.values import money
 
 
@@ -25,6 +26,14 @@ def withdraw(command: c.Withdraw, ledger: Ledger) -> AccountAnswer:
     account = ledger.account(command.account_id)
     account.withdraw(money(command.amount), transfer_id=command.transfer_id, at=ledger.now)
     return AccountAnswer.of(account, transfer_id=command.transfer_id)
+
+
+def settle(command: c.Settle, ledger: Ledger) -> AccountAnswer:
+    """Settle what is due; a day that is settled already changes nothing."""
+    account = ledger.account(command.account_id)
+    require_due(command.through, today=ledger.dates.trade_date)
+    account.settle(through=command.through, at=ledger.now)
+    return AccountAnswer.of(account)
 
 
 def suspend(command: c.SuspendAccount, ledger: Ledger) -> AccountAnswer:

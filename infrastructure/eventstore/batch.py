@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from application.commands import Stream
 from application.handlers import handle
 from application.ledger import Ledger
 from application.requests import Request, encode_metadata
+from application.rules import TradingRules
 from domain.aggregate import Aggregate, Event
 from domain.errors import IdempotencyKeyMustMatchItsRequest, Refusal
 from domain.facts import TOPICS
@@ -75,10 +75,10 @@ class NewKeys:
 class Batch:
     """Commands decided together. Made anew for every try at a transaction."""
 
-    def __init__(self, jobs: Sequence[Job], *, cache: AggregateCache, collar: Decimal) -> None:
+    def __init__(self, jobs: Sequence[Job], *, cache: AggregateCache, rules: TradingRules) -> None:
         self._jobs = jobs
         self._cache = cache
-        self._collar = collar
+        self._rules = rules
         self._blank: set[UUID] = set()
         self._answered: dict[Key, tuple[bytes, bytes]] = {}
         self._touched: dict[UUID, Aggregate] = {}
@@ -148,7 +148,7 @@ class Batch:
         if key is not None and key in self._answered:
             job.answer = self._repeat(key, job.request.request_hash)
             return position
-        ledger = Ledger(self._load, now=now, collar=self._collar)
+        ledger = Ledger(self._load, now=now, rules=self._rules)
         try:
             answer = handle(job.request.command, ledger)
         except BaseException:

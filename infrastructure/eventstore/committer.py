@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from application.answers import Answer
 from application.clock import Clock
 from application.errors import LogMustBeWritable, QueueMustHaveRoom, Unavailable
 from application.requests import Request
+from application.rules import TradingRules
 from infrastructure.eventstore.batch import Batch
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job, deliver
@@ -76,7 +76,7 @@ class CommitterSettings(Struct, frozen=True, kw_only=True):
     batch_limit: int = 512
     queue_limit: int = 10_000
     cache_aggregates: int = 200_000
-    collar: Decimal = Decimal("0.05")
+    rules: TradingRules = TradingRules()
     patience: float = 10.0
 
 
@@ -203,7 +203,7 @@ class Committer:
     def _batch(self, jobs: list[Job]) -> Batch:
         for job in jobs:
             job.again()
-        return Batch(jobs, cache=self._cache, collar=self._settings.collar)
+        return Batch(jobs, cache=self._cache, rules=self._settings.rules)
 
     def _commit(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
         clock_says = self._clock.now()  # before the lock: it may refuse

@@ -11,8 +11,10 @@ from application.answers import Answer
 from application.brokerage import fold
 from application.handlers import handle
 from application.ledger import Ledger
+from application.rules import TradingRules
 from domain.aggregate import Aggregate, Event
 from domain.errors import Refusal
+from domain.facts import name_of
 from domain.order import Order
 from domain.position import Position, position_id
 from tests.domain.examples import COLLAR, NOW
@@ -31,7 +33,7 @@ class Desk:
 
     def send(self, command: c.Command) -> Answer:
         """Decide a command. A refused one leaves nothing behind."""
-        ledger = Ledger(self.load, now=NOW, collar=COLLAR)
+        ledger = Ledger(self.load, now=NOW, rules=TradingRules(collar=COLLAR))
         try:
             answer = self.decide(command, ledger)
         except Refusal:
@@ -77,4 +79,4 @@ class Desk:
 
     def said(self, since: int) -> list[str]:
         """The names of the facts from a length of the log on."""
-        return [type(event).__qualname__ for event in self.log[since:]]
+        return [name_of(type(event)) for event in self.log[since:]]

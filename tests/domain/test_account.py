@@ -20,6 +20,7 @@ from domain.errors import (
 from domain.trade import Trade
 from tests.domain.examples import (
     ACCOUNT,
+    DATES,
     NOW,
     ORDER,
     OTHER_ORDER,
@@ -70,7 +71,7 @@ def test_cash_held_for_an_order_cannot_be_withdrawn():
         lambda: account.withdraw(D("40.01"), transfer_id=TRANSFER, at=NOW),
     )
 
-    assert detail == "40.00 is available, 40.01 was asked for"
+    assert detail == "40.00 is withdrawable, 40.01 was asked for"
 
 
 def test_cash_held_for_an_order_cannot_be_spent_twice():
@@ -291,6 +292,8 @@ class AccountMachine(RuleBasedStateMachine):
             price=D(1),
             amount=amount,
             leaves_quantity=leaves,
+            street=amount,
+            **DATES,
         )
 
     @invariant()

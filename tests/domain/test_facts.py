@@ -3,14 +3,15 @@
 import msgspec
 import pytest
 
-from domain.account import Account
+from domain.account import Account, Unsettled
 from domain.aggregate import Event
 from domain.facts import AGGREGATE_OF, KINDS, TOPICS
 from domain.order import Order
 from domain.position import Lot, Position, Relief
 from domain.terms import OrderTerms
+from domain.trade import Charge
 
-EVERY_FACT = "originator_id originator_version account_id recorded_at"
+EVERY_FACT = "originator_id originator_version account_id recorded_at effective_on corrects"
 
 STORED = {
     "Account.Opened": "owner_id currency",
@@ -18,29 +19,39 @@ STORED = {
     "Account.Withdrawn": "transfer_id amount",
     "Account.FundsHeld": "order_id amount",
     "Account.FundsReleased": "order_id amount",
-    "Account.PurchaseDebited": "order_id execution_id symbol quantity price amount leaves_quantity released",
-    "Account.SaleCredited": "order_id execution_id symbol quantity price amount leaves_quantity",
+    "Account.PurchaseDebited:2": (
+        "order_id execution_id symbol quantity price amount leaves_quantity released settles_on street"
+    ),
+    "Account.SaleCredited:2": (
+        "order_id execution_id symbol quantity price amount leaves_quantity settles_on street fees"
+    ),
     "Account.Suspended": "reason",
     "Account.Reinstated": "reason",
     "Account.Closed": "",
-    "Order.Placed": "terms price_cap",
+    "Account.Settled": "settles_on due",
+    "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
     "Order.Triggered": "quote elected_by price",
-    "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote",
-    "Order.Replaced": "terms price_cap revision",
+    "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote charges",
+    "Order.Replaced": "terms price_cap revision charges_held",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
     "Position.SharesReserved": "symbol order_id quantity",
     "Position.SharesReleased": "symbol order_id quantity",
-    "Position.LotOpened": "symbol order_id execution_id lot",
-    "Position.LotsRelieved": "symbol order_id execution_id quantity proceeds cost profit relieved method",
+    "Position.LotOpened": "symbol order_id execution_id lot street charges",
+    "Position.LotsRelieved": (
+        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
+    ),
 }
 
 WITHIN = {
     OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
-    Lot: "lot_id quantity cost acquired_at",
-    Relief: "lot_id quantity cost acquired_at",
+    Lot: "lot_id quantity cost acquired_at paid_on",
+    Relief: "lot_id quantity cost acquired_at paid_on",
+    Unsettled: "proceeds purchases street_due street_owed fees bought sold",
+    Charge: "name amount exact",
 }
 
 A_PLACED_ORDER = (
@@ -75,7 +86,8 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
     for aggregate in (Account, Order, Position):
-        written = {k for k in vars(aggregate).values() if isinstance(k, type) and issubclass(k, Event)}
+        attributes = (getattr(aggregate, name) for name in dir(aggregate))
+        written = {k for k in attributes if isinstance(k, type) and issubclass(k, Event)}
 
         assert written == set(aggregate.FACTS)
         assert {kind for kind, owner in AGGREGATE_OF.items() if owner is aggregate} == written

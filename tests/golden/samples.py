@@ -4,12 +4,12 @@ The first of each kind is what `python -m tests.golden.add` writes a golden file
 written again; when an event gets a new version its sample here takes the new form, and the old file stays.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domain.account import Account
+from domain.account import Account, Unsettled
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Lot, Position, Relief
@@ -20,6 +20,7 @@ ACCOUNT, OWNER, TRANSFER = (UUID(int=0xA0 + n) for n in range(3))
 BUY, SALE, REFUSED, RESTING = (UUID(int=0xB0 + n) for n in range(4))
 BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
+SETTLES = date(2026, 3, 3)
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 
 BUYS = OrderTerms(
@@ -66,6 +67,7 @@ def _story() -> list[Event]:
             amount=D("793.00"),
             leaves_quantity=D("2.500000"),
             released=D("800.00"),
+            settles_on=SETTLES,
             **TRADE,
         ),
         _position(
@@ -97,6 +99,7 @@ def _story() -> list[Event]:
             quantity=D("3.000000"),
             amount=D("297.38"),
             leaves_quantity=D("1.000000"),
+            settles_on=SETTLES,
             **TRADE,
         ),
         _position(
@@ -118,6 +121,27 @@ def _story() -> list[Event]:
         ),
         _order(Order.Placed, RESTING, terms=SELLS),
         _order(Order.Expired, RESTING, reason="session_closed", leaves_quantity=D("4.000000")),
+        _account(
+            Account.GoodFaithViolated,
+            order_id=SALE,
+            execution_id=SOLD,
+            symbol="BRK.B",
+            quantity=D("3.000000"),
+            paid_on=SETTLES,
+            trade_date=START.date(),
+        ),
+        _account(
+            Account.Settled,
+            settles_on=SETTLES,
+            due=Unsettled(
+                proceeds=D("297.38"),
+                purchases=D("793.00"),
+                street_due=D("297.38"),
+                street_owed=D("793.00"),
+                bought={"BRK.B": D("8.000000")},
+                sold={"BRK.B": D("3.000000")},
+            ),
+        ),
         _account(Account.Withdrawn, transfer_id=TRANSFER, amount=D("1.00")),
         _account(Account.Suspended, reason="papers are missing"),
         _account(Account.Reinstated, reason="papers came"),

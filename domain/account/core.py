@@ -1,9 +1,10 @@
-"""The brokerage account: cash a customer owns, and cash held for open orders."""
+"""The account's life, its cash, and the cash held for open orders."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     AccountMustBeEmpty,
@@ -24,8 +25,12 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Account(Aggregate, kw_only=True):
-    """One customer's cash in US dollars. Always: 0 <= held <= cash."""
+class Account(Aggregate, Settling, kw_only=True):
+    """One customer's cash in US dollars. Always: 0 <= held <= cash.
+
+    `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
+    longer has what purchases cost. What may be spent is `available`, what may be paid out `withdrawable`.
+    """
 
     owner_id: UUID | None = None
     status: AccountStatus = AccountStatus.OPEN
@@ -34,6 +39,8 @@ class Account(Aggregate, kw_only=True):
     held: Money = NOTHING
     holds: dict[UUID, Money] = {}  # by open order to buy; tiny orders may hold 0.00
     shares: dict[str, Quantity] = {}  # by symbol; the lots live in the positions
+    unsettled: dict[date, Unsettled] = {}  # by settlement date
+    good_faith_violations: list[date] = []  # trade dates
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -86,7 +93,10 @@ class Account(Aggregate, kw_only=True):
                 del account.holds[self.order_id]
 
     class PurchaseDebited(Event, frozen=True, kw_only=True):
-        """Shares were bought: `amount` left the cash, and `released` of the order's hold ended with it."""
+        """Shares were bought: `amount` left the cash, and `released` of the order's hold ended with it.
+
+        The street is owed `street` for them, None when that is the same. Both are paid on `settles_on`.
+        """
 
         order_id: UUID
         execution_id: UUID
@@ -96,6 +106,8 @@ class Account(Aggregate, kw_only=True):
         amount: Money
         leaves_quantity: Quantity
         released: Money
+        settles_on: date
+        street: Money | None = None
 
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
@@ -103,9 +115,19 @@ class Account(Aggregate, kw_only=True):
             if not self.leaves_quantity:
                 account.holds.pop(self.order_id, None)
             account._own(self.symbol, self.quantity)
+            account._will_pay(
+                self.settles_on,
+                amount=self.amount,
+                street=self.amount if self.street is None else self.street,
+                symbol=self.symbol,
+                quantity=self.quantity,
+            )
 
     class SaleCredited(Event, frozen=True, kw_only=True):
-        """Shares were sold: `amount` came into the cash."""
+        """Shares were sold: `amount` came into the cash, after all charges.
+
+        The street owes `street` for them, None when that is the same; `fees` of it are the regulators'.
+        """
 
         order_id: UUID
         execution_id: UUID
@@ -114,10 +136,21 @@ class Account(Aggregate, kw_only=True):
         price: Price
         amount: Money
         leaves_quantity: Quantity
+        settles_on: date
+        street: Money | None = None
+        fees: Money = NOTHING
 
         def apply(self, account: "Account") -> None:
             account.cash += self.amount
             account._own(self.symbol, -self.quantity)
+            account._will_receive(
+                self.settles_on,
+                amount=self.amount,
+                street=self.amount if self.street is None else self.street,
+                fees=self.fees,
+                symbol=self.symbol,
+                quantity=self.quantity,
+            )
 
     class Suspended(Event, frozen=True, kw_only=True):
         """Staff stopped new orders and withdrawals."""
@@ -154,10 +187,12 @@ class Account(Aggregate, kw_only=True):
         self.record(Account.Deposited, at=at, transfer_id=transfer_id, amount=amount)
 
     def withdraw(self, amount: Money, *, transfer_id: UUID, at: datetime) -> None:
-        """Pay out money that no order holds."""
+        """Pay out money that no order holds and that has settled."""
         self.require_open()
-        if self.available < amount:
-            raise AvailableCashMustCoverWithdrawal(f"{self.available} is available, {amount} was asked for")
+        if self.withdrawable < amount:
+            raise AvailableCashMustCoverWithdrawal(
+                f"{self.withdrawable} is withdrawable, {amount} was asked for"
+            )
         self.record(Account.Withdrawn, at=at, transfer_id=transfer_id, amount=amount)
 
     def hold(self, amount: Money, *, order_id: UUID, at: datetime) -> None:
@@ -174,12 +209,37 @@ class Account(Aggregate, kw_only=True):
 
     def debit_purchase(self, purchase: Trade, *, hold_after: Money, at: datetime) -> None:
         """Pay for bought shares out of the order's hold, and shrink the hold to what the rest can cost."""
-        released = self.held_for(purchase.order_id) - hold_after
-        self.record(Account.PurchaseDebited, at=at, released=released, **purchase.facts())
+        self.record(
+            Account.PurchaseDebited,
+            at=at,
+            order_id=purchase.order_id,
+            execution_id=purchase.execution_id,
+            symbol=purchase.symbol,
+            quantity=purchase.quantity,
+            price=purchase.price,
+            amount=purchase.amount,
+            leaves_quantity=purchase.leaves_quantity,
+            released=self.held_for(purchase.order_id) - hold_after,
+            settles_on=purchase.settles_on,
+            street=purchase.street_if_other,
+        )
 
     def credit_sale(self, sale: Trade, *, at: datetime) -> None:
         """Take in the proceeds of sold shares."""
-        self.record(Account.SaleCredited, at=at, **sale.facts())
+        self.record(
+            Account.SaleCredited,
+            at=at,
+            order_id=sale.order_id,
+            execution_id=sale.execution_id,
+            symbol=sale.symbol,
+            quantity=sale.quantity,
+            price=sale.price,
+            amount=sale.amount,
+            leaves_quantity=sale.leaves_quantity,
+            settles_on=sale.settles_on,
+            street=sale.street_if_other,
+            fees=sale.fees,
+        )
 
     def suspend(self, reason: str, *, at: datetime) -> None:
         """Stop new orders and withdrawals; asking again changes nothing."""
@@ -194,19 +254,32 @@ class Account(Aggregate, kw_only=True):
             self.record(Account.Reinstated, at=at, reason=reason)
 
     def close(self, *, at: datetime) -> None:
-        """End the account for ever: it must hold neither cash nor shares nor open orders."""
+        """End the account for ever: no cash, shares or open orders, and nothing that has yet to settle."""
         if self.status is AccountStatus.CLOSED:
             return
-        if self.cash or self.holds or self.shares:
-            raise AccountMustBeEmpty(f"{self.cash} in cash and {len(self.shares)} positions are left")
+        if self.cash or self.holds or self.shares or self.unsettled:
+            raise AccountMustBeEmpty(
+                f"{self.cash} in cash, {len(self.shares)} positions and {len(self.unsettled)} settlements are left"
+            )
         self.record(Account.Closed, at=at)
 
     # What may be asked.
 
     @property
     def available(self) -> Money:
-        """Cash that no order holds."""
+        """Cash that no order holds: what may be spent (Alpaca's `buying_power` of a cash account)."""
         return self.cash - self.held
+
+    @property
+    def withdrawable(self) -> Money:
+        """What may be paid out: available cash less what sales have yet to bring."""
+        return max(self.available - self.unsettled_proceeds, NOTHING)
+
+    def paid_by_unsettled(self, amount: Money) -> date | None:
+        """When the money for a purchase of this amount settles; None when settled cash covers it."""
+        if not self.unsettled or self.cash - self.unsettled_proceeds >= amount:
+            return None
+        return max((day for day, due in self.unsettled.items() if due.proceeds), default=None)
 
     def held_for(self, order_id: UUID) -> Money:
         """Cash that this order holds."""
@@ -243,4 +316,6 @@ class Account(Aggregate, kw_only=True):
         Suspended,
         Reinstated,
         Closed,
+        Settling.Settled,
+        Settling.GoodFaithViolated,
     )

@@ -1,37 +1,13 @@
-"""A position: the shares of one symbol that one account owns, in lots with their cost."""
+"""Buying and selling shares of one symbol, and the shares that orders to sell reserve."""
 
 from datetime import date, datetime
 from uuid import UUID, uuid5
 
-from msgspec import Struct
-
 from domain.aggregate import Aggregate, Event
 from domain.errors import FreeSharesMustCoverOrder
+from domain.position.lots import Lot, Relief, part_of, remainder_of
 from domain.trade import Charge, Trade
-from domain.values import NO_SHARES, NOTHING, Money, Quantity, rounded
-
-
-class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Shares bought at once. `cost` is for all of them, to the cent; the lot's id is its execution's.
-
-    `paid_on` is when the sale proceeds that paid for it settle; None when settled cash did.
-    """
-
-    lot_id: UUID
-    quantity: Quantity
-    cost: Money
-    acquired_at: datetime
-    paid_on: date | None = None
-
-
-class Relief(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Shares taken out of a lot by a sale, with their part of the lot's cost."""
-
-    lot_id: UUID
-    quantity: Quantity
-    cost: Money
-    acquired_at: datetime
-    paid_on: date | None = None
+from domain.values import NO_SHARES, NOTHING, Money, Quantity
 
 
 class Position(Aggregate, kw_only=True):
@@ -194,7 +170,7 @@ class Position(Aggregate, kw_only=True):
             if not quantity:
                 break
             taken = min(quantity, lot.quantity)
-            reliefs.append(_relief(lot, taken))
+            reliefs.append(part_of(lot, taken))
             quantity -= taken
         return tuple(reliefs)
 
@@ -206,7 +182,7 @@ class Position(Aggregate, kw_only=True):
             if relief is None:
                 kept.append(lot)
             elif relief.quantity < lot.quantity:
-                kept.append(_remainder(lot, relief))
+                kept.append(remainder_of(lot, relief))
         self.lots = kept
 
     def _reserve(self, order_id: UUID, quantity: Quantity) -> None:
@@ -223,21 +199,3 @@ class Position(Aggregate, kw_only=True):
 def position_id(account_id: UUID, symbol: str) -> UUID:
     """The id of an account's position in a symbol: derived, so that it need not be looked up."""
     return uuid5(account_id, f"position/{symbol}")
-
-
-def _relief(lot: Lot, taken: Quantity) -> Relief:
-    """A part of a lot with its part of the cost; the last piece takes the remainder."""
-    cost = lot.cost if taken == lot.quantity else rounded(lot.cost * taken / lot.quantity)
-    return Relief(
-        lot_id=lot.lot_id, quantity=taken, cost=cost, acquired_at=lot.acquired_at, paid_on=lot.paid_on
-    )
-
-
-def _remainder(lot: Lot, relief: Relief) -> Lot:
-    return Lot(
-        lot_id=lot.lot_id,
-        quantity=lot.quantity - relief.quantity,
-        cost=lot.cost - relief.cost,
-        acquired_at=lot.acquired_at,
-        paid_on=lot.paid_on,
-    )

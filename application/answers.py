@@ -11,11 +11,14 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.terms import OrderType, Side, TimeInForce
-from domain.values import Money, Price, Quantity
+from domain.values import NOTHING, Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
-    """An account's cash after a command. `held` is promised to open orders; the rest may be spent."""
+    """An account's cash after a command. `held` is promised to open orders, `withdrawing` on its way out.
+
+    `available` may be spent, `withdrawable` be paid out; `owed` is owed to the firm.
+    """
 
     account_id: UUID
     status: str
@@ -24,9 +27,15 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
     available: Money
     transfer_id: UUID | None = None
     log_position: int = 0
+    withdrawing: Money = NOTHING
+    withdrawable: Money | None = None
+    owed: Money = NOTHING
+    transfer_status: str | None = None
 
     @classmethod
-    def of(cls, account: Account, *, transfer_id: UUID | None = None) -> "AccountAnswer":
+    def of(
+        cls, account: Account, *, transfer_id: UUID | None = None, transfer_status: str | None = None
+    ) -> "AccountAnswer":
         """Describe the account as it is now."""
         return cls(
             account_id=account.id,
@@ -35,6 +44,10 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             held=account.held,
             available=account.available,
             transfer_id=transfer_id,
+            withdrawing=account.withdrawing,
+            withdrawable=account.withdrawable,
+            owed=account.owed,
+            transfer_status=transfer_status,
         )
 
 

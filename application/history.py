@@ -41,6 +41,9 @@ class AccountAsOf(Struct, frozen=True, kw_only=True):
     cash: Money
     held: Money
     available: Money
+    withdrawing: Money
+    withdrawable: Money
+    owed: Money
     positions: list[PositionAsOf]
     open_orders: list[OrderAnswer]
 
@@ -69,6 +72,9 @@ def account_as_of(account_id: UUID, history: Iterable[tuple[int, Event]]) -> Acc
         cash=account.cash,
         held=account.held,
         available=account.available,
+        withdrawing=account.withdrawing,
+        withdrawable=account.withdrawable,
+        owed=account.owed,
         positions=_positions(aggregates.values()),
         open_orders=_open_orders(aggregates.values(), orders_at),
     )

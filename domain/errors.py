@@ -12,6 +12,7 @@
     ├── NotFound
     │   ├── AccountMustExist
     │   ├── OrderMustExist
+    │   ├── TransferMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
     │   ├── OrderMustBeOpen
@@ -20,6 +21,7 @@
     │   ├── IdempotencyKeyMustMatchItsRequest
     │   ├── AccountMustBeEmpty
     │   ├── SettlementMustBeDue
+    │   ├── TransferMustAllow
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
@@ -104,6 +106,10 @@ class OrderMustExist(NotFound):
     """No order of this account has this id."""
 
 
+class TransferMustExist(NotFound):
+    """No transfer of this account has this id."""
+
+
 class MomentMustBeWithinTheAccountsLife(NotFound):
     """The account did not exist at the moment asked about."""
 
@@ -130,6 +136,10 @@ class AccountMustBeEmpty(Conflict):
 
 class SettlementMustBeDue(Conflict):
     """A day is to be settled that has not come."""
+
+
+class TransferMustAllow(Conflict):
+    """What is told of a transfer cannot happen in its status, such as the return of one that failed."""
 
 
 class AccountMustNotBeClosed(Conflict):

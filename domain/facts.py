@@ -11,8 +11,9 @@ from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Account, Order, Position)
+AGGREGATES: tuple[type[Aggregate], ...] = (Account, Order, Position, Transfer)
 
 AGGREGATE_OF: dict[type[Event], type[Aggregate]] = {kind: a for a in AGGREGATES for kind in a.FACTS}
 

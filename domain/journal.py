@@ -24,6 +24,7 @@ from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Lot, Position, Relief
 from domain.trade import COMMISSION, Charge, fees_of, total
+from domain.transfer import Transfer
 from domain.values import NOTHING, Money, Quantity, rounded
 
 USD = "USD"
@@ -128,6 +129,11 @@ def held_for_withdrawal(account_id: UUID) -> str:
     return f"Assets:Cust:C{account_id}:Cash:HeldWithdraw"
 
 
+def debt(account_id: UUID) -> str:
+    """What the customer owes the firm for deposits that a bank took back."""
+    return f"Liabilities:Cust:C{account_id}:Owed"
+
+
 def receivable(account_id: UUID) -> str:
     """Sale proceeds that are due."""
     return f"Assets:Cust:C{account_id}:Unsettled:Receivable"
@@ -171,6 +177,11 @@ def unsettled_payable(account_id: UUID) -> str:
 def unsettled_receivable(account_id: UUID) -> str:
     """What the customer will owe the firm for purchases."""
     return f"Assets:Firm:Cust:C{account_id}:UnsettledReceivable"
+
+
+def debt_due(account_id: UUID) -> str:
+    """What the firm is owed by the customer."""
+    return f"Assets:Firm:Cust:C{account_id}:Owed"
 
 
 def owned_free(account_id: UUID, symbol: str) -> str:
@@ -226,14 +237,38 @@ def stock(symbol: str) -> str:
 
 @books(Account.Deposited)
 def _(e: Account.Deposited) -> Lines:
-    yield from customer((free(e.account_id), e.amount), (outside(e.account_id), -e.amount))
-    yield from firm((CUSTOMERS_BANK, e.amount), (free_credit(e.account_id), -e.amount))
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
+
+
+@books(Account.WithdrawalPutBack)
+def _(e: Account.WithdrawalPutBack) -> Lines:
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
 
 
 @books(Account.Withdrawn)
 def _(e: Account.Withdrawn) -> Lines:
-    yield from customer((outside(e.account_id), e.amount), (free(e.account_id), -e.amount))
+    paid_from = held_for_withdrawal if e.held else free
+    yield from customer((outside(e.account_id), e.amount), (paid_from(e.account_id), -e.amount))
     yield from firm((free_credit(e.account_id), e.amount), (CUSTOMERS_BANK, -e.amount))
+
+
+@books(Account.WithdrawalHeld)
+def _(e: Account.WithdrawalHeld) -> Lines:
+    yield from customer((held_for_withdrawal(e.account_id), e.amount), (free(e.account_id), -e.amount))
+
+
+@books(Account.WithdrawalReleased)
+def _(e: Account.WithdrawalReleased) -> Lines:
+    yield from customer((free(e.account_id), e.amount), (held_for_withdrawal(e.account_id), -e.amount))
+
+
+@books(Account.DepositTakenBack)
+def _(e: Account.DepositTakenBack) -> Lines:
+    # What the customer no longer has, the firm gives the bank out of its own pocket, never out of other customers'.
+    who, taken = e.account_id, e.amount - e.owed
+    yield from customer((outside(who), e.amount), (free(who), -taken), (debt(who), -e.owed))
+    yield from firm((free_credit(who), taken), (CUSTOMERS_BANK, -taken))
+    yield from firm((debt_due(who), e.owed), (FIRMS_BANK, -e.owed))
 
 
 @books(Account.FundsHeld)
@@ -331,6 +366,7 @@ def _(e: Account.Settled) -> Lines:
 books_nothing(Account.Opened, Account.Suspended, Account.Reinstated, Account.Closed)
 books_nothing(Account.GoodFaithViolated)
 books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
+books_nothing(*Transfer.FACTS)  # the money moves with the account's own facts
 books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it has facts of its own
 
 
@@ -383,6 +419,14 @@ def term_of(relief: Relief, sold_at: datetime) -> str:
     except ValueError:  # the 29th of February
         year_later = acquired.replace(year=acquired.year + 1, day=28)
     return "LongTerm" if sold_at.date() > year_later else "ShortTerm"
+
+
+def _came_in(who: UUID, amount: Money, *, repaid: Money) -> Lines:
+    """Money from outside; what repays a debt is the firm's."""
+    kept = amount - repaid
+    yield from customer((free(who), kept), (debt(who), repaid), (outside(who), -amount))
+    yield from firm((CUSTOMERS_BANK, kept), (free_credit(who), -kept))
+    yield from firm((FIRMS_BANK, repaid), (debt_due(who), -repaid))
 
 
 def _earned(charges: tuple[Charge, ...], *, rounding: Money) -> Lines:

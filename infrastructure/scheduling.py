@@ -1,4 +1,6 @@
-"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go."""
+"""What is due at a time: day orders end with their session, transfers are done, long streams get snapshots, old
+logins go.
+"""
 
 import threading
 from concurrent.futures import Future
@@ -17,6 +19,7 @@ from application.requests import Request
 from domain.errors import Refusal
 from infrastructure.eventstore.committer import Committer
 from infrastructure.eventstore.snapshots import Snapshotter
+from infrastructure.funding.due import TransfersDue
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
@@ -27,6 +30,7 @@ from projections.orders import DAY_ORDERS_PLACED_BEFORE, OrderRow
 log = structlog.get_logger()
 
 EXPIRE_EVERY_S = 0.5
+TRANSFERS_EVERY_S = 1
 SNAPSHOT_EVERY_S = 30
 PURGE_EVERY_S = 3600
 EXPIRE_AT_ONCE = 1000
@@ -73,10 +77,13 @@ class SessionEnds:
 class Jobs:
     """All jobs of the scheduler role, run by APScheduler while this process holds the lease."""
 
-    def __init__(self, url: str, *, session_ends: SessionEnds, snapshotter: Snapshotter) -> None:
+    def __init__(
+        self, url: str, *, session_ends: SessionEnds, snapshotter: Snapshotter, transfers: TransfersDue
+    ) -> None:
         self._url = url
         self._lease = Lease(url, "scheduler")
         self._session_ends = session_ends
+        self._transfers = transfers
         self._snapshotter = snapshotter
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -85,6 +92,7 @@ class Jobs:
     def run(self, stop: threading.Event) -> None:
         """Do what is due until `stop` is set. Without the lease the jobs are paused."""
         self._scheduler.add_job(self._expire, "interval", seconds=EXPIRE_EVERY_S)
+        self._scheduler.add_job(self._ask_the_bank, "interval", seconds=TRANSFERS_EVERY_S)
         self._scheduler.add_job(self._snapshot, "interval", seconds=SNAPSHOT_EVERY_S)
         self._scheduler.add_job(self._purge, "interval", seconds=PURGE_EVERY_S)
         self._scheduler.start(paused=True)
@@ -99,6 +107,9 @@ class Jobs:
 
     def _expire(self) -> None:
         _guarded(self._session_ends.expire, job="expire")
+
+    def _ask_the_bank(self) -> None:
+        _guarded(self._transfers.run, job="transfers")
 
     def _snapshot(self) -> None:
         _guarded(self._snapshotter.take, job="snapshot")

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from msgspec import Struct
 from application.answers import Answer
 from application.errors import DatabaseMustAnswer
 from application.requests import Request
-from application.rules import TradingRules
+from application.rules import FundingTerms, TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.funding.due import TransfersDue
+from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
@@ -53,7 +56,14 @@ def committer_settings(settings: Settings) -> CommitterSettings:
         batch_limit=settings.batch_limit,
         queue_limit=settings.queue_limit,
         cache_aggregates=settings.cache_aggregates,
-        rules=TradingRules(collar=settings.collar),
+        rules=TradingRules(collar=settings.collar, funding=funding_terms(settings)),
+    )
+
+
+def funding_terms(settings: Settings) -> FundingTerms:
+    """How transfers are made."""
+    return FundingTerms(
+        is_instant=settings.funding == "instant", delay=timedelta(seconds=settings.funding_delay)
     )
 
 
@@ -296,8 +306,9 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
         database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
     )
     snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
+    transfers = TransfersDue(database_url, committer=committer, clock=clock, bank=SimulatedAch())
     try:
-        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+        Jobs(database_url, session_ends=ends, snapshotter=snapshotter, transfers=transfers).run(stop)
     finally:
         committer.stop()
         announcer.close()

@@ -11,6 +11,7 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.words import describe
@@ -45,10 +46,14 @@ class Activity(Projection):
         Account.Settled,
         Account.GoodFaithViolated,
         Account.FundsHeld,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
         Account.FundsReleased,
         Order.Accepted,
         Order.Executed,
         *Position.FACTS,
+        Transfer.Completed,
+        Transfer.Returned,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -62,13 +67,32 @@ class Activity(Projection):
 
     @on(Account.Deposited)
     def deposited(self, event: Account.Deposited, rows: Rows[ActivityRow]) -> None:
-        """Money came in."""
-        _add(rows, event, "deposit", amount=event.amount, transfer_id=event.transfer_id)
+        """Money came in, less what repaid a debt."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "deposit", amount=amount, transfer_id=event.transfer_id)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[ActivityRow]) -> None:
         """Money went out."""
         _add(rows, event, "withdrawal", amount=-event.amount, transfer_id=event.transfer_id)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[ActivityRow]) -> None:
+        """A bank took a deposit back."""
+        amount = event.owed - event.amount
+        _add(rows, event, "deposit_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Account.WithdrawalPutBack)
+    def put_back(self, event: Account.WithdrawalPutBack, rows: Rows[ActivityRow]) -> None:
+        """A bank returned a withdrawal."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "withdrawal_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Transfer.Initiated, Transfer.Failed)
+    def transfer_changed(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """A bank was asked for a transfer, or did not do it."""
+        kind = f"transfer_{type(event).__name__.lower()}"
+        _add(rows, event, kind, transfer_id=event.originator_id)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[ActivityRow]) -> None:
@@ -138,4 +162,11 @@ MOVEMENTS_BETWEEN = Question(
 )
 """The same between two log positions, both inclusive."""
 
-CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale"]
+CASH_MOVEMENTS = [
+    "deposit",
+    "withdrawal",
+    "deposit_returned",
+    "withdrawal_returned",
+    "purchase",
+    "sale",
+]

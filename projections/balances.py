@@ -10,13 +10,17 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
 
 
 class Balance(Struct):
-    """One account's cash in dollars. `held` is promised to open orders."""
+    """One account's cash in dollars. `held` is promised to open orders, `withdrawing` is on its way to a bank.
+
+    `owed` is what the customer owes the firm.
+    """
 
     account_id: UUID
     owner_id: UUID
@@ -24,6 +28,8 @@ class Balance(Struct):
     opened_at: datetime
     cash: Decimal
     held: Decimal
+    withdrawing: Decimal
+    owed: Decimal
     updated_at: datetime
     log_position: int
 
@@ -32,10 +38,10 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 1
+    version = 2  # 2: withdrawing, owed
     row = Balance
     key_columns = ("account_id",)
-    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS)
+    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS, *Transfer.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""
@@ -44,20 +50,50 @@ class Balances(Projection):
     @on(Account.Opened)
     def opened(self, event: Account.Opened, rows: Rows[Balance]) -> None:
         """A row begins with nothing in it."""
-        at = event.recorded_at
-        position = rows.fact.log_position
-        balance = Balance(event.account_id, event.owner_id, "open", at, NOTHING, NOTHING, at, position)
+        balance = Balance(
+            account_id=event.account_id,
+            owner_id=event.owner_id,
+            status="open",
+            opened_at=event.recorded_at,
+            cash=NOTHING,
+            held=NOTHING,
+            withdrawing=NOTHING,
+            owed=NOTHING,
+            updated_at=event.recorded_at,
+            log_position=rows.fact.log_position,
+        )
         rows.add((event.account_id,), balance)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[Balance]) -> None:
-        """Cash grows."""
-        self._row(event, rows).cash += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[Balance]) -> None:
+        """Cash grows, once a debt is repaid."""
+        row = self._row(event, rows)
+        row.cash += event.amount - event.repaid
+        row.owed -= event.repaid
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[Balance]) -> None:
-        """Cash shrinks."""
-        self._row(event, rows).cash -= event.amount
+        """Cash shrinks, by what was held for it or by free cash."""
+        row = self._row(event, rows)
+        row.cash -= event.amount
+        row.withdrawing -= event.amount if event.held else NOTHING
+
+    @on(Account.WithdrawalHeld)
+    def withdrawing(self, event: Account.WithdrawalHeld, rows: Rows[Balance]) -> None:
+        """Cash is on its way out."""
+        self._row(event, rows).withdrawing += event.amount
+
+    @on(Account.WithdrawalReleased)
+    def stayed(self, event: Account.WithdrawalReleased, rows: Rows[Balance]) -> None:
+        """It stays after all."""
+        self._row(event, rows).withdrawing -= event.amount
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[Balance]) -> None:
+        """A bank took a deposit back; what was gone is owed."""
+        row = self._row(event, rows)
+        row.cash -= event.amount - event.owed
+        row.owed += event.owed
 
     @on(Account.FundsHeld)
     def held(self, event: Account.FundsHeld, rows: Rows[Balance]) -> None:

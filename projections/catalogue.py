@@ -12,6 +12,7 @@ from projections.orders import Orders
 from projections.positions import Positions
 from projections.projection import Projection
 from projections.statements import Statements
+from projections.transfers import Transfers
 
 PROJECTIONS: tuple[Projection, ...] = (
     Balances(),
@@ -25,6 +26,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    Transfers(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
 
@@ -48,6 +49,10 @@ class Executions(Projection):
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.WithdrawalPutBack,
+        Account.DepositTakenBack,
         Account.Opened,
         Account.Deposited,
         Account.Withdrawn,
@@ -66,6 +71,7 @@ class Executions(Projection):
         Position.SharesReserved,
         Position.SharesReleased,
         Position.LotOpened,
+        *Transfer.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

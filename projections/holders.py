@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -36,7 +37,13 @@ class Holders(Projection):
     row = Holder
     key_columns = ("symbol", "account_id")
     indexes = ("(symbol, quantity DESC, account_id)",)
-    ignores = (*Account.FACTS, *Order.FACTS, Position.SharesReserved, Position.SharesReleased)
+    ignores = (
+        *Account.FACTS,
+        *Order.FACTS,
+        Position.SharesReserved,
+        Position.SharesReleased,
+        *Transfer.FACTS,
+    )
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By symbol and account."""

@@ -13,6 +13,7 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -53,7 +54,7 @@ class OpenOrders(Projection):
     row = OpenOrder
     key_columns = ("order_id",)
     indexes = ("(symbol, placed_position)",)
-    ignores = (*Account.FACTS, Order.Rejected, *Position.FACTS)
+    ignores = (*Account.FACTS, Order.Rejected, *Position.FACTS, *Transfer.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""

@@ -11,6 +11,7 @@ from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING, average
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
@@ -56,7 +57,7 @@ class Orders(Projection):
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
-    ignores = (*Account.FACTS, *Position.FACTS)
+    ignores = (*Account.FACTS, *Position.FACTS, *Transfer.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""

@@ -11,6 +11,7 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
@@ -46,7 +47,7 @@ class Positions(Projection):
     version = 1
     row = PositionRow
     key_columns = ("account_id", "symbol")
-    ignores = (*Account.FACTS, *Order.FACTS)
+    ignores = (*Account.FACTS, *Order.FACTS, *Transfer.FACTS)
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By account and symbol."""

@@ -15,6 +15,7 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -50,12 +51,14 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 1
+    version = 2  # 2: transfers that a bank returned
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -64,6 +67,7 @@ class Statements(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -76,12 +80,14 @@ class Statements(Projection):
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
         _keep(rows.add(self.key(event, rows.fact), row), event, rows)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[StatementRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.closing_cash += event.amount
-        row.deposited += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(
+        self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[StatementRow]
+    ) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.closing_cash += amount
+        row.deposited += amount
         _keep(row, event, rows)
 
     @on(Account.Withdrawn)
@@ -90,6 +96,14 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash -= event.amount
         row.withdrawn += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[StatementRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.closing_cash -= amount
+        row.withdrawn += amount
         _keep(row, event, rows)
 
     @on(Account.PurchaseDebited)

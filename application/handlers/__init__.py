@@ -8,7 +8,7 @@ from functools import singledispatch
 
 from application import commands as c
 from application.answers import Answer
-from application.handlers import accounts, executions, orders
+from application.handlers import accounts, executions, orders, transfers
 from application.ledger import Ledger
 
 
@@ -19,8 +19,11 @@ def handle(command: c.Command, ledger: Ledger) -> Answer:
 
 
 handle.register(c.OpenAccount, accounts.open_account)
-handle.register(c.Deposit, accounts.deposit)
-handle.register(c.Withdraw, accounts.withdraw)
+handle.register(c.Deposit, transfers.deposit)
+handle.register(c.Withdraw, transfers.withdraw)
+handle.register(c.CompleteTransfer, transfers.complete)
+handle.register(c.FailTransfer, transfers.fail)
+handle.register(c.ReturnTransfer, transfers.give_back)
 handle.register(c.Settle, accounts.settle)
 handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)

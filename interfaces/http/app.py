@@ -19,6 +19,7 @@ from interfaces.http import (
     portfolio,
     quotes,
     statements,
+    transfers,
     wallet,
 )
 from interfaces.http.call import LARGEST_BODY, Call
@@ -30,6 +31,7 @@ from interfaces.http.replies import Reply
 
 WITH_LOGIN = (
     wallet,
+    transfers,
     account,
     orders,
     portfolio,

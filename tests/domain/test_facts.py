@@ -5,7 +5,7 @@ import pytest
 
 from domain.account import Account, Unsettled
 from domain.aggregate import Event
-from domain.facts import AGGREGATE_OF, KINDS, TOPICS
+from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
 from domain.order import Order
 from domain.position import Lot, Position, Relief
 from domain.terms import OrderTerms
@@ -15,8 +15,8 @@ EVERY_FACT = "originator_id originator_version account_id recorded_at effective_
 
 STORED = {
     "Account.Opened": "owner_id currency",
-    "Account.Deposited": "transfer_id amount",
-    "Account.Withdrawn": "transfer_id amount",
+    "Account.Deposited": "transfer_id amount repaid",
+    "Account.Withdrawn": "transfer_id amount held",
     "Account.FundsHeld": "order_id amount",
     "Account.FundsReleased": "order_id amount",
     "Account.PurchaseDebited:2": (
@@ -30,6 +30,10 @@ STORED = {
     "Account.Closed": "",
     "Account.Settled": "settles_on due",
     "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Account.WithdrawalHeld": "transfer_id amount",
+    "Account.WithdrawalReleased": "transfer_id amount",
+    "Account.WithdrawalPutBack": "transfer_id amount repaid",
+    "Account.DepositTakenBack": "transfer_id amount owed",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
@@ -44,6 +48,10 @@ STORED = {
     "Position.LotsRelieved": (
         "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
     ),
+    "Transfer.Initiated": "direction amount due_at",
+    "Transfer.Completed": "",
+    "Transfer.Failed": "reason",
+    "Transfer.Returned": "direction amount reason",
 }
 
 WITHIN = {
@@ -85,7 +93,7 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
-    for aggregate in (Account, Order, Position):
+    for aggregate in AGGREGATES:
         attributes = (getattr(aggregate, name) for name in dir(aggregate))
         written = {k for k in attributes if isinstance(k, type) and issubclass(k, Event)}
 

@@ -1,0 +1,160 @@
+"""`daybook transfers`: what became of the money on its way, the return of a transfer, and the bank's news by hand."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
+
+import msgspec
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from application.answers import AccountAnswer
+from application.requests import Metadata, Request
+from domain.errors import Refusal, TransferMustExist
+from infrastructure.clocks import StampingClock
+from infrastructure.eventstore.committer import Committer
+from infrastructure.funding.due import TransfersDue, return_of
+from infrastructure.funding.simulated_ach import SimulatedAch
+from infrastructure.postgres.connections import connect
+from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.redis.wakeups import Announcer
+from infrastructure.settings import Settings
+from infrastructure.wiring import committer_settings, urls_of
+from interfaces.cli.flags import GeneralFlags, settings_from
+from interfaces.roles.running import REFUSED, outcome, with_servers
+from projections.catalogue import BY_NAME
+from projections.questions import Question
+from projections.transfers import TRANSFERS_OF_FIRM, TransferRow
+
+app = App(name="transfers", help="Money on its way to and from banks.")
+
+_HERE = GeneralFlags()
+NEWEST = 2**62
+_ONE = Question("transfers", TransferRow, "transfer_id = %(transfer_id)s")
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command(name="list")
+def list_transfers(
+    *,
+    account: UUID | None = None,
+    status: Literal["initiated", "completed", "failed", "returned"] | None = None,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=100_000))] = 100,
+    json: Flag = False,
+    general: GeneralFlags = _HERE,
+) -> int:
+    """Show transfers, newest first.
+
+    Parameters
+    ----------
+    account
+        Only those of this account.
+    status
+        Only those that stand there.
+    limit
+        So many at most.
+    json
+        Say each as a line of JSON.
+    """
+
+    def work() -> int:
+        settings = with_servers(settings_from(general))
+        statuses = None if status is None else [status]
+        asked = {"account_id": account, "status": statuses, "before": NEWEST, "limit": limit}
+        for row in rows_of(settings, TRANSFERS_OF_FIRM.sql(_columns()), asked):
+            print(msgspec.json.encode(row).decode() if json else sentence(row))
+        return 0
+
+    return _outcome(work)
+
+
+@app.command(name="return")
+def give_back(transfer: UUID, *, reason: str, general: GeneralFlags = _HERE) -> int:
+    """Note that the bank took back a completed transfer; asking again changes nothing.
+
+    Parameters
+    ----------
+    transfer
+        The transfer's id.
+    reason
+        Why, as a code such as `not_authorized`.
+    """
+
+    def work() -> int:
+        settings = with_servers(settings_from(general))
+        found = rows_of(settings, _ONE.sql(_columns()), {"transfer_id": transfer})
+        if not found:
+            raise TransferMustExist(f"there is no transfer {transfer}")
+        with _committing(settings) as (committer, _):
+            by = Metadata(actor="operator", role="system", request_id=uuid4())
+            request = Request(command=return_of(found[0], reason), metadata=by)
+            answer: Any = committer.submit(request).result()
+        assert isinstance(answer, AccountAnswer)  # noqa: S101  what this command is answered with
+        print(
+            f"Returned {found[0].direction} {transfer} of {found[0].amount}: account {answer.account_id} is"
+            f" {answer.status} with {answer.cash} in cash and owes {answer.owed}."
+        )
+        return 0
+
+    return _outcome(work)
+
+
+@app.command
+def run(*, general: GeneralFlags = _HERE) -> int:
+    """Take in what the bank has done by now, as the scheduler does every second."""
+
+    def work() -> int:
+        settings = with_servers(settings_from(general))
+        with _committing(settings) as (committer, clock):
+            url = urls_of(settings)[0]
+            told = TransfersDue(url, committer=committer, clock=clock, bank=SimulatedAch()).run()
+        print(f"{told} transfer(s) have news.")
+        return 0
+
+    return _outcome(work)
+
+
+def sentence(row: TransferRow) -> str:
+    """A transfer in one line."""
+    why = f"  {row.reason}" if row.reason else ""
+    moment = f"{row.initiated_at:%Y-%m-%d %H:%M:%S}"
+    return f"{row.transfer_id}  {row.account_id}  {moment}  {row.direction:<10}  {row.amount:>15}  {row.status}{why}"
+
+
+def rows_of(settings: Settings, sql: str, parameters: dict[str, Any]) -> list[TransferRow]:
+    """Rows of the table of transfers."""
+    with connect(urls_of(settings)[0], application="daybook transfers") as connection:
+        found = connection.execute(sql.encode(), parameters).fetchall()
+    return [row_from(BY_NAME["transfers"], values) for values in found]
+
+
+def _columns() -> str:
+    return column_list(BY_NAME["transfers"].table)
+
+
+@contextmanager
+def _committing(settings: Settings) -> Iterator[tuple[Committer, StampingClock]]:
+    database_url, redis_url = urls_of(settings)
+    announcer, clock = Announcer(redis_url), StampingClock(settings, redis_url)
+    committer = Committer(
+        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+    ).start()
+    try:
+        yield committer, clock
+    finally:
+        committer.stop()
+        announcer.close()
+        clock.close()
+
+
+def _outcome(work: Callable[[], int]) -> int:
+    def refusing() -> int:
+        try:
+            return work()
+        except Refusal as refusal:
+            print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)
+            return REFUSED
+
+    return outcome(refusing)

@@ -11,13 +11,15 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.terms import OrderType, Side, TimeInForce
+from domain.trade import total
 from domain.values import NOTHING, Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
-    """An account's cash after a command. `held` is promised to open orders, `withdrawing` on its way out.
+    """An account's cash after a command. `held` is promised to open orders, `withdrawing` on its way out; the rest,
+    `available`, may be spent.
 
-    `available` may be spent, `withdrawable` be paid out; `owed` is owed to the firm.
+    `unsettled` is what sales have yet to bring: it may be spent, and not be paid out. `owed` is owed to the firm.
     """
 
     account_id: UUID
@@ -25,10 +27,11 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
     cash: Money
     held: Money
     available: Money
+    unsettled: Money = NOTHING
+    withdrawable: Money | None = None  # None in answers stored before it was told
     transfer_id: UUID | None = None
     log_position: int = 0
     withdrawing: Money = NOTHING
-    withdrawable: Money | None = None
     owed: Money = NOTHING
     transfer_status: str | None = None
 
@@ -43,9 +46,10 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             cash=account.cash,
             held=account.held,
             available=account.available,
+            unsettled=account.unsettled_proceeds,
+            withdrawable=account.withdrawable,
             transfer_id=transfer_id,
             withdrawing=account.withdrawing,
-            withdrawable=account.withdrawable,
             owed=account.owed,
             transfer_status=transfer_status,
         )
@@ -76,6 +80,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     ended_at: datetime | None
     venue: str | None
     revision: int
+    charges: Money
+    charges_held: Money
     log_position: int = 0
 
     @classmethod
@@ -106,6 +112,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             ended_at=order.ended_at,
             venue=order.venue,
             revision=order.revision,
+            charges=total(tuple(order.charged.values())),
+            charges_held=order.charges_held,
         )
 
 

@@ -19,7 +19,8 @@ from projections.questions import Lookup
 class Balance(Struct):
     """One account's cash in dollars. `held` is promised to open orders, `withdrawing` is on its way to a bank.
 
-    `owed` is what the customer owes the firm.
+    `cash` has the proceeds of sales from their trade date; `unsettled` is what of them has yet to come. `owed` is
+    what the customer owes the firm.
     """
 
     account_id: UUID
@@ -30,6 +31,8 @@ class Balance(Struct):
     held: Decimal
     withdrawing: Decimal
     owed: Decimal
+    unsettled: Decimal
+    good_faith_violations: int
     updated_at: datetime
     log_position: int
 
@@ -38,10 +41,10 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 2  # 2: withdrawing, owed
+    version = 2  # 2: what is unsettled, on its way out, or owed
     row = Balance
     key_columns = ("account_id",)
-    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS, *Transfer.FACTS)
+    ignores = (*Order.FACTS, *Position.FACTS, *Transfer.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""
@@ -59,6 +62,8 @@ class Balances(Projection):
             held=NOTHING,
             withdrawing=NOTHING,
             owed=NOTHING,
+            unsettled=NOTHING,
+            good_faith_violations=0,
             updated_at=event.recorded_at,
             log_position=rows.fact.log_position,
         )
@@ -114,8 +119,20 @@ class Balances(Projection):
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[Balance]) -> None:
-        """Proceeds come in."""
-        self._row(event, rows).cash += event.amount
+        """Proceeds are due."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.unsettled += event.amount
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[Balance]) -> None:
+        """Proceeds came in."""
+        self._row(event, rows).unsettled -= event.due.proceeds
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[Balance]) -> None:
+        """One more."""
+        self._row(event, rows).good_faith_violations += 1
 
     @on(Account.Suspended)
     def suspended(self, event: Account.Suspended, rows: Rows[Balance]) -> None:

@@ -11,6 +11,7 @@ from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
 from projections.projection import Projection
+from projections.settlements import Settlements
 from projections.statements import Statements
 from projections.transfers import Transfers
 
@@ -27,6 +28,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     Holders(),
     Actors(),
     Transfers(),
+    Settlements(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

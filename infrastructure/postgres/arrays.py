@@ -167,5 +167,6 @@ _KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
     "text": (Texts, _TEXT, _text),
     "numeric": (Texts, _TEXT, _text),
     "boolean": (Texts, _TEXT, _text),
+    "date": (Texts, _TEXT, _text),
     "jsonb": (Texts, _TEXT, msgspec.json.encode),
 }

@@ -1,8 +1,7 @@
 """`daybook transfers`: what became of the money on its way, the return of a transfer, and the bank's news by hand."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -13,15 +12,11 @@ from cyclopts.validators import Number
 from application.answers import AccountAnswer
 from application.requests import Metadata, Request
 from domain.errors import Refusal, TransferMustExist
-from infrastructure.clocks import StampingClock
-from infrastructure.eventstore.committer import Committer
-from infrastructure.funding.due import TransfersDue, return_of
-from infrastructure.funding.simulated_ach import SimulatedAch
+from infrastructure.funding.due import return_of
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.tables import column_list, row_from
-from infrastructure.redis.wakeups import Announcer
 from infrastructure.settings import Settings
-from infrastructure.wiring import committer_settings, urls_of
+from infrastructure.wiring import deciding, transfers_due, urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.roles.running import REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
@@ -87,10 +82,10 @@ def give_back(transfer: UUID, *, reason: str, general: GeneralFlags = _HERE) -> 
         found = rows_of(settings, _ONE.sql(_columns()), {"transfer_id": transfer})
         if not found:
             raise TransferMustExist(f"there is no transfer {transfer}")
-        with _committing(settings) as (committer, _):
+        with deciding(settings) as at_hand:
             by = Metadata(actor="operator", role="system", request_id=uuid4())
             request = Request(command=return_of(found[0], reason), metadata=by)
-            answer: Any = committer.submit(request).result()
+            answer: Any = at_hand.committer.submit(request).result()
         assert isinstance(answer, AccountAnswer)  # noqa: S101  what this command is answered with
         print(
             f"Returned {found[0].direction} {transfer} of {found[0].amount}: account {answer.account_id} is"
@@ -107,9 +102,8 @@ def run(*, general: GeneralFlags = _HERE) -> int:
 
     def work() -> int:
         settings = with_servers(settings_from(general))
-        with _committing(settings) as (committer, clock):
-            url = urls_of(settings)[0]
-            told = TransfersDue(url, committer=committer, clock=clock, bank=SimulatedAch()).run()
+        with transfers_due(settings) as found:
+            told = found.run()
         print(f"{told} transfer(s) have news.")
         return 0
 
@@ -132,21 +126,6 @@ def rows_of(settings: Settings, sql: str, parameters: dict[str, Any]) -> list[Tr
 
 def _columns() -> str:
     return column_list(BY_NAME["transfers"].table)
-
-
-@contextmanager
-def _committing(settings: Settings) -> Iterator[tuple[Committer, StampingClock]]:
-    database_url, redis_url = urls_of(settings)
-    announcer, clock = Announcer(redis_url), StampingClock(settings, redis_url)
-    committer = Committer(
-        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
-    ).start()
-    try:
-        yield committer, clock
-    finally:
-        committer.stop()
-        announcer.close()
-        clock.close()
 
 
 def _outcome(work: Callable[[], int]) -> int:

@@ -28,19 +28,23 @@ class Transfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Wallet(Struct, frozen=True, kw_only=True):
-    """Cash in dollars. `held` is promised to open orders, `withdrawing` on its way to a bank; the rest buys.
+    """Cash in dollars. `held` is promised to open orders, `withdrawing` on its way to a bank; the rest is `buying_power`.
 
-    `owed` is owed to Daybook for deposits that a bank took back; later deposits repay it first.
+    `unsettled` is what sales have yet to bring: it buys, and cannot be withdrawn. `owed` is owed to Daybook for
+    deposits that a bank took back; later deposits repay it first. Good-faith violations are sales of shares
+    before the sale that had paid for them settled.
     """
 
     cash: Decimal
     held: Decimal
     withdrawing: Decimal
     owed: Decimal
+    unsettled: Decimal
     buying_power: Decimal
     withdrawable: Decimal
     currency: str = "USD"
     status: str
+    good_faith_violations: int | None = None
     updated_at: datetime | None = None
     log_position: int
 
@@ -120,7 +124,9 @@ def _of_row(row: Balance) -> Wallet:
         withdrawing=row.withdrawing,
         owed=row.owed,
         buying_power=free,
-        withdrawable=max(free - row.owed, NOTHING),
+        unsettled=row.unsettled,
+        withdrawable=max(free - row.unsettled - row.owed, NOTHING),
+        good_faith_violations=row.good_faith_violations,
         status=row.status,
         updated_at=row.updated_at,
         log_position=row.log_position,
@@ -138,6 +144,7 @@ def _transferred(answer: Answer, amount: Decimal) -> Transferred:
         withdrawing=answer.withdrawing,
         owed=answer.owed,
         buying_power=answer.available,
+        unsettled=answer.unsettled,
         withdrawable=answer.available if answer.withdrawable is None else answer.withdrawable,
         status=answer.status,
         log_position=answer.log_position,

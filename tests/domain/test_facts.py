@@ -3,11 +3,10 @@
 import msgspec
 import pytest
 
-from domain.account import Account, Unsettled
+from domain.account import Unsettled
 from domain.aggregate import Event
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
-from domain.order import Order
-from domain.position import Lot, Position, Relief
+from domain.position import Lot, Relief
 from domain.terms import OrderTerms
 from domain.trade import Charge
 

@@ -18,6 +18,7 @@ from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.settings import Settings
 from infrastructure.wiring import deciding, transfers_due, urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
+from interfaces.cli.telling import log_on_stderr
 from interfaces.roles.running import REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
 from projections.questions import Question
@@ -102,7 +103,7 @@ def run(*, general: GeneralFlags = _HERE) -> int:
 
     def work() -> int:
         settings = with_servers(settings_from(general))
-        with transfers_due(settings) as found:
+        with log_on_stderr(), transfers_due(settings) as found:
             told = found.run()
         print(f"{told} transfer(s) have news.")
         return 0

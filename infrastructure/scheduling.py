@@ -1,4 +1,6 @@
-"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go."""
+"""What is due at a time: day orders end with their session, the day's books are opened, long streams get
+snapshots, old logins go.
+"""
 
 import threading
 from concurrent.futures import Future
@@ -15,12 +17,14 @@ from application.clock import Clock
 from application.errors import Unavailable
 from application.requests import Request
 from domain.errors import Refusal
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.eventstore.committer import Committer
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
 from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.redis.market_day import Presence
 from projections.catalogue import BY_NAME
 from projections.orders import DAY_ORDERS_PLACED_BEFORE, OrderRow
 
@@ -73,8 +77,19 @@ class SessionEnds:
 class Jobs:
     """All jobs of the scheduler role, run by APScheduler while this process holds the lease."""
 
-    def __init__(self, url: str, *, session_ends: SessionEnds, snapshotter: Snapshotter) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        session_ends: SessionEnds,
+        snapshotter: Snapshotter,
+        keeper: Keeper,
+        presence: Presence,
+    ) -> None:
         self._url = url
+        self._keeper = keeper
+        self._presence = presence
+        self._may_work = threading.Event()
         self._lease = Lease(url, "scheduler")
         self._session_ends = session_ends
         self._snapshotter = snapshotter
@@ -88,13 +103,20 @@ class Jobs:
         self._scheduler.add_job(self._snapshot, "interval", seconds=SNAPSHOT_EVERY_S)
         self._scheduler.add_job(self._purge, "interval", seconds=PURGE_EVERY_S)
         self._scheduler.start(paused=True)
+        books = threading.Thread(target=self._keeper.keep, args=(self._may_work, stop), name="books")
+        books.start()
         while not stop.is_set():
             if self._lease.hold():
                 self._scheduler.resume()
+                self._may_work.set()
+                self._presence.here()
             else:
                 self._scheduler.pause()
+                self._may_work.clear()
             stop.wait(LEASE_CHECK_S)
         self._scheduler.shutdown(wait=True)
+        books.join()
+        self._presence.gone()
         self._lease.release()
 
     def _expire(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from application.requests import Request
 from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.bookkeeping.days import steps_of_a_day
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
@@ -30,6 +33,7 @@ from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
+from infrastructure.redis.market_day import Presence
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
@@ -122,6 +126,10 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     history: History
     projections: Projections
     health: HealthCheck
+
+    def today(self) -> date:
+        """The day by the exchange. Raises MarketClockMustRun."""
+        return calendar_named(self.settings.calendar).day_of(self.clock.now())
 
     def session(self) -> Session | None:
         """Where the market stands in its calendar."""
@@ -292,12 +300,24 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
     committer = Committer(
         database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
     ).start()
-    ends = SessionEnds(
-        database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
+    calendar = calendar_named(settings.calendar)
+    ends = SessionEnds(database_url, committer=committer, clock=clock, calendar=calendar)
+    keeper = Keeper(
+        database_url,
+        redis_url,
+        clock=clock,
+        calendar=calendar,
+        steps=steps_of_a_day(settings, committer),
     )
     snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
     try:
-        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+        Jobs(
+            database_url,
+            session_ends=ends,
+            snapshotter=snapshotter,
+            keeper=keeper,
+            presence=Presence(redis_url),
+        ).run(stop)
     finally:
         committer.stop()
         announcer.close()

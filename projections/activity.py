@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from projections.projection import Fact, Key, Projection, Rows, on
@@ -37,7 +39,7 @@ class Activity(Projection):
     """One row an event that a customer would want to see."""
 
     name = "activity"
-    version = 1
+    version = 2  # 2: income and splits
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
@@ -49,6 +51,8 @@ class Activity(Projection):
         Order.Accepted,
         Order.Executed,
         *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -80,11 +84,41 @@ class Activity(Projection):
         """Shares were sold."""
         _add(rows, event, "sale", amount=event.amount, **_trade(event))
 
-    @on(Order.Placed, Order.Rejected, Order.Replaced)
+    @on(Account.DividendEntitled)
+    def entitled(self, event: Account.DividendEntitled, rows: Rows[ActivityRow]) -> None:
+        """A dividend will be paid."""
+        what = event.entitlement
+        _add(rows, event, "dividend_entitled", symbol=what.symbol, quantity=what.quantity, price=what.rate)
+
+    @on(Account.DividendPaid)
+    def dividend(self, event: Account.DividendPaid, rows: Rows[ActivityRow]) -> None:
+        """A dividend came in."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.rate}
+        _add(rows, event, "dividend", amount=event.amount, **of)
+
+    @on(Account.InterestPaid)
+    def interest(self, event: Account.InterestPaid, rows: Rows[ActivityRow]) -> None:
+        """Interest came in."""
+        _add(rows, event, "interest", amount=event.amount)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[ActivityRow]) -> None:
+        """Shares became more, or fewer; `quantity` is by how many."""
+        _add(rows, event, "split", symbol=event.symbol, quantity=event.after - event.before)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[ActivityRow]) -> None:
+        """Cash came in for the fraction of a share."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.price}
+        _add(rows, event, "cash_in_lieu", amount=event.amount, **of)
+
+    @on(Order.Placed, Order.Rejected, Order.Replaced, Order.Adjusted)
     def with_terms(
-        self, event: Order.Placed | Order.Rejected | Order.Replaced, rows: Rows[ActivityRow]
+        self,
+        event: Order.Placed | Order.Rejected | Order.Replaced | Order.Adjusted,
+        rows: Rows[ActivityRow],
     ) -> None:
-        """An order was placed, rejected or replaced."""
+        """An order was placed, rejected, replaced or adjusted."""
         terms = event.terms
         kind = f"order_{type(event).__name__.lower()}"
         _add(rows, event, kind, order_id=event.originator_id, symbol=terms.symbol, quantity=terms.quantity)
@@ -138,4 +172,4 @@ MOVEMENTS_BETWEEN = Question(
 )
 """The same between two log positions, both inclusive."""
 
-CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale"]
+CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale", "dividend", "interest", "cash_in_lieu"]

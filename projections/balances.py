@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.values import NOTHING
@@ -32,10 +34,19 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 1
+    version = 2  # 2: income
     row = Balance
     key_columns = ("account_id",)
-    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS)
+    ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
+        Account.DividendEntitled,
+        Account.SharesSplit,
+        *Order.FACTS,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""
@@ -79,6 +90,13 @@ class Balances(Projection):
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[Balance]) -> None:
         """Proceeds come in."""
+        self._row(event, rows).cash += event.amount
+
+    @on(Account.DividendPaid, Account.InterestPaid, Account.CashInLieuPaid)
+    def received(
+        self, event: Account.DividendPaid | Account.InterestPaid | Account.CashInLieuPaid, rows: Rows[Balance]
+    ) -> None:
+        """Income comes in."""
         self._row(event, rows).cash += event.amount
 
     @on(Account.Suspended)

@@ -4,6 +4,8 @@ from projections.activity import Activity
 from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
+from projections.corporate_actions import CorporateActions
+from projections.dividends import Dividends
 from projections.executions import Executions
 from projections.history import History
 from projections.holders import Holders
@@ -25,6 +27,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    CorporateActions(),
+    Dividends(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

@@ -35,6 +35,7 @@ _SQL_TYPES = {
     "bool": "boolean",
     "Decimal": "numeric",
     "datetime": "timestamptz",
+    "date": "date",
 }
 
 

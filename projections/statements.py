@@ -13,16 +13,18 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, changed, invested, split
 
 
 class StatementRow(Struct):
-    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees.
+    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees, and income.
 
     The row of the day `LATEST` is where the account stands: the last day's row again.
     """
@@ -36,6 +38,7 @@ class StatementRow(Struct):
     bought: Decimal
     sold: Decimal
     fees: Decimal
+    income: Decimal
     realised: Decimal
     trades: int
     cost: Decimal
@@ -50,7 +53,7 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 1
+    version = 2  # 2: income and splits
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
@@ -64,6 +67,10 @@ class Statements(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -112,6 +119,30 @@ class Statements(Projection):
         row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
         _keep(row, event, rows)
 
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[StatementRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[StatementRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions = split(row.positions, event.symbol, before=event.before, after=event.after)
+        _keep(row, event, rows)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[StatementRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity)
+        _keep(row, event, rows)
+
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[StatementRow]) -> None:
         """What the shares cost."""
@@ -120,8 +151,10 @@ class Statements(Projection):
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
         _keep(row, event, rows)
 
-    @on(Position.LotsRelieved)
-    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[StatementRow]) -> None:
+    @on(Position.LotsRelieved, Position.FractionCashed)
+    def lots_relieved(
+        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[StatementRow]
+    ) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
@@ -133,7 +166,8 @@ class Statements(Projection):
         """Where the account stands, its day's sums begun anew with a new day."""
         row = rows[self.key(event, rows.fact)]
         if _day(row.updated_at) != _day(event.recorded_at):
-            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = row.realised = NOTHING
+            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = NOTHING
+            row.income = row.realised = NOTHING
             row.opening_cash, row.trades = row.closing_cash, 0
             row.first_position = rows.fact.log_position
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
@@ -151,6 +185,7 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> StatementRow:
         bought=NOTHING,
         sold=NOTHING,
         fees=NOTHING,
+        income=NOTHING,
         realised=NOTHING,
         trades=0,
         cost=NOTHING,

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.account.income import Entitlement, Receiving
 from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
@@ -25,7 +26,7 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Account(Aggregate, Settling, kw_only=True):
+class Account(Aggregate, Settling, Receiving, kw_only=True):
     """One customer's cash in US dollars. Always: 0 <= held <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
@@ -41,6 +42,9 @@ class Account(Aggregate, Settling, kw_only=True):
     shares: dict[str, Quantity] = {}  # by symbol; the lots live in the positions
     unsettled: dict[date, Unsettled] = {}  # by settlement date
     good_faith_violations: list[date] = []  # trade dates
+    actions: set[UUID] = set()  # corporate actions that have made it entitled to something
+    entitlements: dict[UUID, Entitlement] = {}  # by corporate action; dividends that have yet to be paid
+    interest_paid_through: date | None = None
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -254,12 +258,13 @@ class Account(Aggregate, Settling, kw_only=True):
             self.record(Account.Reinstated, at=at, reason=reason)
 
     def close(self, *, at: datetime) -> None:
-        """End the account for ever: no cash, shares or open orders, and nothing that has yet to settle."""
+        """End the account for ever: no cash, shares or open orders, nothing that has yet to settle or to be paid."""
         if self.status is AccountStatus.CLOSED:
             return
-        if self.cash or self.holds or self.shares or self.unsettled:
+        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements:
             raise AccountMustBeEmpty(
-                f"{self.cash} in cash, {len(self.shares)} positions and {len(self.unsettled)} settlements are left"
+                f"{self.cash} in cash, {len(self.shares)} positions, {len(self.unsettled)} settlements"
+                f" and {len(self.entitlements)} dividends are left"
             )
         self.record(Account.Closed, at=at)
 
@@ -318,4 +323,9 @@ class Account(Aggregate, Settling, kw_only=True):
         Closed,
         Settling.Settled,
         Settling.GoodFaithViolated,
+        Receiving.DividendEntitled,
+        Receiving.DividendPaid,
+        Receiving.InterestPaid,
+        Receiving.SharesSplit,
+        Receiving.CashInLieuPaid,
     )

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from application.expected import TellTheOperator
 from domain.quotes import Session
@@ -46,6 +47,15 @@ class Calendar(Protocol):
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
         """Open and close of the session that the exchange counts as `day`, or None when there is none."""
 
+    def day_of(self, at: datetime) -> date:
+        """The day on the wall of the exchange."""
+
+    def midnight(self, day: date) -> datetime:
+        """When the day begins at the exchange."""
+
+    def next_session_day(self, day: date) -> date:
+        """The first day after `day` that has a session. Raises CalendarDoesNotReach."""
+
 
 @cache
 def calendar_named(name: str) -> Calendar:
@@ -79,15 +89,28 @@ class AlwaysOpen:
         return _midnight(at)
 
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
-        start = datetime.combine(day, time(), tzinfo=UTC)
+        start = self.midnight(day)
         return start, start + _DAY
+
+    def day_of(self, at: datetime) -> date:
+        return at.astimezone(UTC).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=UTC)
+
+    def next_session_day(self, day: date) -> date:
+        return day + _DAY
 
 
 class ExchangeCalendar:
     """The sessions of a real exchange, oldest first, each with its day, open and close."""
 
-    def __init__(self, name: str, *, days: list[date], opens: list[datetime], closes: list[datetime]) -> None:
+    def __init__(
+        self, name: str, *, days: list[date], opens: list[datetime], closes: list[datetime], zone: ZoneInfo
+    ) -> None:
         self.name = name
+        self._zone = zone
+        self._days = days
         self._opens = opens
         self._closes = closes
         self._number_of = {day: number for number, day in enumerate(days)}
@@ -118,6 +141,18 @@ class ExchangeCalendar:
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
         number = self._number_of.get(day)
         return None if number is None else (self._opens[number], self._closes[number])
+
+    def day_of(self, at: datetime) -> date:
+        return at.astimezone(self._zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
+
+    def next_session_day(self, day: date) -> date:
+        number = bisect_right(self._days, day)
+        if number == len(self._days):
+            raise CalendarDoesNotReach(f"{self.name} knows no session after {day}")
+        return self._days[number]
 
     def _started(self, at: datetime) -> int:
         """How many sessions have started by `at`."""
@@ -156,6 +191,7 @@ def _exchange(name: str) -> Calendar:
         days=days,
         opens=[_from_nanoseconds(each) for each in opens],
         closes=[_from_nanoseconds(each) for each in closes],
+        zone=ZoneInfo(str(found.tz)),
     )
 
 

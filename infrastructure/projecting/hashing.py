@@ -32,6 +32,6 @@ def _plain(column: Column) -> str:
     """A column in a form that has one text for each value."""
     if column.sql_type == "numeric":
         return f"trim_scale({column.name})"
-    if column.sql_type == "timestamptz":
+    if column.sql_type in ("timestamptz", "date"):
         return f"extract(epoch FROM {column.name})"
     return column.name

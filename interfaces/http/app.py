@@ -12,6 +12,7 @@ from interfaces.http import (
     admin,
     auth,
     compliance,
+    corporate_actions,
     firm,
     health,
     history,
@@ -37,6 +38,7 @@ WITH_LOGIN = (
     statements,
     quotes,
     compliance,
+    corporate_actions,
     firm,
     admin,
 )

@@ -39,13 +39,11 @@ class Activity(Projection):
     """One row an event that a customer would want to see."""
 
     name = "activity"
-    version = 2  # 2: income and splits
+    version = 2  # 2: settlements, income, splits
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
     ignores = (
-        Account.Settled,
-        Account.GoodFaithViolated,
         Account.FundsHeld,
         Account.FundsReleased,
         Order.Accepted,
@@ -111,6 +109,17 @@ class Activity(Projection):
         """Cash came in for the fraction of a share."""
         of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.price}
         _add(rows, event, "cash_in_lieu", amount=event.amount, **of)
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[ActivityRow]) -> None:
+        """Trades settled: no cash is gained or lost by it."""
+        _add(rows, event, "settlement")
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[ActivityRow]) -> None:
+        """Shares were sold before what paid for them had settled."""
+        facts = {"symbol": event.symbol, "quantity": event.quantity}
+        _add(rows, event, "good_faith_violation", order_id=event.order_id, **facts)
 
     @on(Order.Placed, Order.Rejected, Order.Replaced, Order.Adjusted)
     def with_terms(

@@ -18,7 +18,10 @@ from projections.questions import Lookup
 
 
 class Balance(Struct):
-    """One account's cash in dollars. `held` is promised to open orders."""
+    """One account's cash in dollars. `held` is promised to open orders.
+
+    `cash` has the proceeds of sales from their trade date; `unsettled` is what of them has yet to come.
+    """
 
     account_id: UUID
     owner_id: UUID
@@ -26,6 +29,8 @@ class Balance(Struct):
     opened_at: datetime
     cash: Decimal
     held: Decimal
+    unsettled: Decimal
+    good_faith_violations: int
     updated_at: datetime
     log_position: int
 
@@ -34,12 +39,10 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 2  # 2: income
+    version = 2  # 2: what is unsettled, and income
     row = Balance
     key_columns = ("account_id",)
     ignores = (
-        Account.Settled,
-        Account.GoodFaithViolated,
         Account.DividendEntitled,
         Account.SharesSplit,
         *Order.FACTS,
@@ -57,7 +60,9 @@ class Balances(Projection):
         """A row begins with nothing in it."""
         at = event.recorded_at
         position = rows.fact.log_position
-        balance = Balance(event.account_id, event.owner_id, "open", at, NOTHING, NOTHING, at, position)
+        balance = Balance(
+            event.account_id, event.owner_id, "open", at, NOTHING, NOTHING, NOTHING, 0, at, position
+        )
         rows.add((event.account_id,), balance)
 
     @on(Account.Deposited)
@@ -89,8 +94,20 @@ class Balances(Projection):
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[Balance]) -> None:
-        """Proceeds come in."""
-        self._row(event, rows).cash += event.amount
+        """Proceeds are due."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.unsettled += event.amount
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[Balance]) -> None:
+        """Proceeds came in."""
+        self._row(event, rows).unsettled -= event.due.proceeds
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[Balance]) -> None:
+        """One more."""
+        self._row(event, rows).good_faith_violations += 1
 
     @on(Account.DividendPaid, Account.InterestPaid, Account.CashInLieuPaid)
     def received(

@@ -1,6 +1,6 @@
 """Every execution: what traded, at which price, where, on which quote, with which profit."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.trade import Charge
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
 
@@ -27,6 +28,9 @@ class ExecutionRow(Struct):
     quantity: Decimal
     price: Decimal
     amount: Decimal
+    charges: list[Charge]
+    net_amount: Decimal
+    settles_on: date | None
     profit: Decimal | None
     leaves_quantity: Decimal
     venue: str
@@ -39,7 +43,7 @@ class Executions(Projection):
     """One row an execution, put together from what it did to the order, the cash and the lots."""
 
     name = "executions"
-    version = 2  # 2: the index by symbol and quote
+    version = 3  # 2: the index by symbol and quote; 3: charges and settlement
     row = ExecutionRow
     key_columns = ("execution_id",)
     indexes = (
@@ -96,6 +100,9 @@ class Executions(Projection):
             quantity=event.quantity,
             price=event.price,
             amount=event.amount,
+            charges=list(event.charges),
+            net_amount=event.amount,
+            settles_on=None,
             profit=None,
             leaves_quantity=event.leaves_quantity,
             venue=event.venue,
@@ -110,12 +117,14 @@ class Executions(Projection):
         """It was a buy."""
         row = rows[(event.execution_id,)]
         row.symbol, row.side = event.symbol, "buy"
+        row.net_amount, row.settles_on = event.amount, event.settles_on
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[ExecutionRow]) -> None:
         """It was a sale."""
         row = rows[(event.execution_id,)]
         row.symbol, row.side = event.symbol, "sell"
+        row.net_amount, row.settles_on = event.amount, event.settles_on
 
     @on(Position.LotsRelieved)
     def relieved(self, event: Position.LotsRelieved, rows: Rows[ExecutionRow]) -> None:

@@ -17,6 +17,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.trade import total
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -53,7 +54,7 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 2  # 2: income and splits
+    version = 2  # 2: fees apart from what was bought and sold, income, splits
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
@@ -148,16 +149,27 @@ class Statements(Projection):
         """What the shares cost."""
         row = self._row(event, rows)
         row.cost += event.lot.cost
+        row.bought -= total(event.charges)
+        row.fees += total(event.charges)
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
         _keep(row, event, rows)
 
-    @on(Position.LotsRelieved, Position.FractionCashed)
-    def lots_relieved(
-        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[StatementRow]
-    ) -> None:
+    @on(Position.FractionCashed)
+    def fraction_cashed(self, event: Position.FractionCashed, rows: Rows[StatementRow]) -> None:
+        """What the fraction that a split left had cost, and the profit."""
+        row = self._row(event, rows)
+        row.cost -= event.cost
+        row.realised += event.profit
+        row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.LotsRelieved)
+    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[StatementRow]) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
+        row.sold += total(event.charges)
+        row.fees += total(event.charges)
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
         _keep(row, event, rows)

@@ -15,7 +15,7 @@ from infrastructure.bookkeeping.accounts import Accounts
 from infrastructure.clocks import StampingClock
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
-from infrastructure.redis.market_day import DayBook
+from infrastructure.redis.market_day import DayBook, Presence
 
 log = structlog.get_logger()
 
@@ -44,6 +44,7 @@ class Keeper:
         self._clock = clock
         self._calendar = calendar
         self._steps = steps
+        self._presence = Presence(redis_url)
         self._done: tuple[date, int] | None = None
 
     def keep(self, may_work: threading.Event, stop: threading.Event) -> None:
@@ -59,6 +60,14 @@ class Keeper:
             except Exception:
                 log.exception("the books cannot be kept")
                 stop.wait(AFTER_FAULT_S)
+
+    def here(self) -> None:
+        """Say that the market may wait for us; to be said again and again."""
+        self._presence.here()
+
+    def gone(self) -> None:
+        """Say that nobody need be waited for any more."""
+        self._presence.gone()
 
     def _keep(self, may_work: threading.Event, stop: threading.Event) -> None:
         book, pause = DayBook(self._redis_url), LOOK_S

@@ -5,11 +5,10 @@ market is closed. Lunch breaks, which some Asian exchanges have, count as open. 
 """
 
 import warnings
-from bisect import bisect_right
-from datetime import UTC, date, datetime, time, timedelta
+from bisect import bisect_left, bisect_right
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from application.expected import TellTheOperator
 from domain.quotes import Session
@@ -48,13 +47,16 @@ class Calendar(Protocol):
         """Open and close of the session that the exchange counts as `day`, or None when there is none."""
 
     def day_of(self, at: datetime) -> date:
-        """The day on the wall of the exchange."""
+        """The date of a moment where the exchange is."""
 
     def midnight(self, day: date) -> datetime:
         """When the day begins at the exchange."""
 
-    def next_session_day(self, day: date) -> date:
-        """The first day after `day` that has a session. Raises CalendarDoesNotReach."""
+    def session_after(self, day: date, count: int) -> date:
+        """The day of the `count`-th session after `day`; for 0, `day` itself or the first after it.
+
+        Raises CalendarDoesNotReach.
+        """
 
 
 @cache
@@ -98,15 +100,15 @@ class AlwaysOpen:
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), tzinfo=UTC)
 
-    def next_session_day(self, day: date) -> date:
-        return day + _DAY
+    def session_after(self, day: date, count: int) -> date:
+        return day + count * _DAY
 
 
 class ExchangeCalendar:
     """The sessions of a real exchange, oldest first, each with its day, open and close."""
 
     def __init__(
-        self, name: str, *, days: list[date], opens: list[datetime], closes: list[datetime], zone: ZoneInfo
+        self, name: str, *, zone: tzinfo, days: list[date], opens: list[datetime], closes: list[datetime]
     ) -> None:
         self.name = name
         self._zone = zone
@@ -148,11 +150,11 @@ class ExchangeCalendar:
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
 
-    def next_session_day(self, day: date) -> date:
-        number = bisect_right(self._days, day)
-        if number == len(self._days):
-            raise CalendarDoesNotReach(f"{self.name} knows no session after {day}")
-        return self._days[number]
+    def session_after(self, day: date, count: int) -> date:
+        wanted = bisect_right(self._days, day) + count - 1 if count else bisect_left(self._days, day)
+        if wanted >= len(self._days):
+            raise CalendarDoesNotReach(f"{self.name} knows no {count} sessions after {day.isoformat()}")
+        return self._days[wanted]
 
     def _started(self, at: datetime) -> int:
         """How many sessions have started by `at`."""
@@ -188,10 +190,10 @@ def _exchange(name: str) -> Calendar:
         opens, closes = found.opens_nanos.tolist(), found.closes_nanos.tolist()
     return ExchangeCalendar(
         name,
+        zone=found.tz,
         days=days,
         opens=[_from_nanoseconds(each) for each in opens],
         closes=[_from_nanoseconds(each) for each in closes],
-        zone=ZoneInfo(str(found.tz)),
     )
 
 

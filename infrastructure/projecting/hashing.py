@@ -32,6 +32,8 @@ def _plain(column: Column) -> str:
     """A column in a form that has one text for each value."""
     if column.sql_type == "numeric":
         return f"trim_scale({column.name})"
-    if column.sql_type in ("timestamptz", "date"):
+    if column.sql_type == "timestamptz":
         return f"extract(epoch FROM {column.name})"
+    if column.sql_type == "date":
+        return f"({column.name} - DATE '1970-01-01')"
     return column.name

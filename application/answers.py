@@ -3,12 +3,15 @@
 An answer is stored with its idempotency key, so a repeated request gets these same bytes again.
 """
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.account import Account
+from domain.corporate_action import CorporateAction
+from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
 from domain.terms import OrderType, Side, TimeInForce
 from domain.trade import total
@@ -117,4 +120,56 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
         )
 
 
-Answer = AccountAnswer | OrderAnswer
+class ActionAnswer(Struct, kw_only=True, gc=False):
+    """A corporate action after a command. A dividend has a rate and dates, a split a ratio."""
+
+    action_id: UUID
+    kind: str
+    symbol: str
+    status: str
+    ex_date: date
+    rate: Decimal | None
+    record_date: date | None
+    pay_date: date | None
+    numerator: int | None
+    denominator: int | None
+    cash_in_lieu: Price | None
+    announced_at: datetime
+    log_position: int = 0
+
+    @classmethod
+    def of(cls, action: CorporateAction) -> "ActionAnswer":
+        """Describe the action as it is now."""
+        ex_date, announced_at = action.ex_date, action.announced_at
+        assert ex_date is not None and announced_at is not None, "an action is born announced"  # noqa: S101, PT018
+        return cls(
+            action_id=action.id,
+            kind=action.kind or "",
+            symbol=action.symbol,
+            status=action.status or "",
+            ex_date=ex_date,
+            rate=action.rate,
+            record_date=action.record_date,
+            pay_date=action.pay_date,
+            numerator=action.numerator,
+            denominator=action.denominator,
+            cash_in_lieu=action.cash_in_lieu,
+            announced_at=announced_at,
+        )
+
+
+class PeriodAnswer(Struct, kw_only=True, gc=False):
+    """A month's interest after a command: the rates it is paid at, and whether everybody has been paid."""
+
+    period_id: UUID
+    rates: tuple[AnnualRate, ...]
+    is_paid: bool
+    log_position: int = 0
+
+    @classmethod
+    def of(cls, period: InterestPeriod) -> "PeriodAnswer":
+        """Describe the month as it is now."""
+        return cls(period_id=period.id, rates=period.rates, is_paid=period.is_paid)
+
+
+Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer

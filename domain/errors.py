@@ -8,11 +8,13 @@
     │   ├── SymbolMustBeWellFormed
     │   ├── OrderTermsMustFitItsType
     │   ├── ReplacementMustChangeSomething
-    │   └── InstantMustBeWellFormed
+    │   ├── InstantMustBeWellFormed
+    │   └── CorporateActionMustBeWellFormed
     ├── NotFound
     │   ├── AccountMustExist
     │   ├── OrderMustExist
     │   ├── TransferMustExist
+    │   ├── CorporateActionMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
     │   ├── OrderMustBeOpen
@@ -22,6 +24,11 @@
     │   ├── AccountMustBeEmpty
     │   ├── SettlementMustBeDue
     │   ├── TransferMustAllow
+    │   ├── CorporateActionMustBeNew
+    │   ├── CorporateActionMustNotHaveBegun
+    │   ├── CorporateActionMustBeDue
+    │   ├── ExDateMustNotHavePassed
+    │   ├── InterestMustBeDue
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
@@ -98,6 +105,10 @@ class InstantMustBeWellFormed(InputIsWrong):
     """A moment in time has no offset from UTC, or both a time and a log position were asked for."""
 
 
+class CorporateActionMustBeWellFormed(InputIsWrong):
+    """A dividend's rate or dates, or a split's ratio, cannot be meant."""
+
+
 class AccountMustExist(NotFound):
     """No account has this id."""
 
@@ -108,6 +119,10 @@ class OrderMustExist(NotFound):
 
 class TransferMustExist(NotFound):
     """No transfer of this account has this id."""
+
+
+class CorporateActionMustExist(NotFound):
+    """No corporate action has this id."""
 
 
 class MomentMustBeWithinTheAccountsLife(NotFound):
@@ -140,6 +155,26 @@ class SettlementMustBeDue(Conflict):
 
 class TransferMustAllow(Conflict):
     """What is told of a transfer cannot happen in its status, such as the return of one that failed."""
+
+
+class CorporateActionMustBeNew(Conflict):
+    """A corporate action of this kind was announced for this symbol and ex-date with other terms."""
+
+
+class CorporateActionMustNotHaveBegun(Conflict):
+    """The corporate action is being applied, or has been: it cannot be taken back any more."""
+
+
+class CorporateActionMustBeDue(Conflict):
+    """The corporate action is not due yet, or was cancelled."""
+
+
+class ExDateMustNotHavePassed(Conflict):
+    """A split is announced for a day that is over: what was traded since is in new shares already."""
+
+
+class InterestMustBeDue(Conflict):
+    """Interest is to be paid for a month that is not over."""
 
 
 class AccountMustNotBeClosed(Conflict):

@@ -21,8 +21,10 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
-from domain.position import Lot, Position, Relief
+from domain.position import Lot, Position, Relief, SplitLot
 from domain.trade import COMMISSION, Charge, fees_of, total
 from domain.transfer import Transfer
 from domain.values import NOTHING, Money, Quantity, rounded
@@ -159,6 +161,21 @@ def charged(account_id: UUID, name: str) -> str:
     return f"Expenses:Cust:C{account_id}:Fees:{_CHARGE_WORDS.get(name, name.upper())}"
 
 
+def dividends(account_id: UUID) -> str:
+    """Dividends received."""
+    return f"Income:Cust:C{account_id}:Dividends"
+
+
+def interest(account_id: UUID) -> str:
+    """Interest received on cash."""
+    return f"Income:Cust:C{account_id}:Interest"
+
+
+def withheld(account_id: UUID) -> str:
+    """What was kept back of income for the tax office."""
+    return f"Expenses:Cust:C{account_id}:Tax:Withheld"
+
+
 def outside(account_id: UUID) -> str:
     """The customer's world outside."""
     return f"Equity:Cust:C{account_id}:External"
@@ -215,6 +232,8 @@ STREET_RECEIVABLE = "Assets:Firm:Street:NSCC-Receivable"
 STREET_PAYABLE = "Liabilities:Firm:Street:NSCC-Payable"
 COMMISSION_INCOME = "Income:Firm:Commission"
 ROUNDING_INCOME = "Income:Firm:Rounding"
+TAX_WITHHELD = "Liabilities:Firm:Tax:Withheld"
+CREDIT_INTEREST = "Expenses:Firm:CreditInterest"
 
 _CHARGE_WORDS = {COMMISSION: "Commission", "sec31": "SEC31", "taf": "TAF", "cat": "CAT"}
 
@@ -363,6 +382,52 @@ def _(e: Account.Settled) -> Lines:
         yield from stock_record(symbol, (at_clearing(symbol), quantity), (at_depository(symbol), -quantity))
 
 
+@books(Account.DividendPaid)
+def _(e: Account.DividendPaid) -> Lines:
+    yield from _income(e, dividends(e.account_id))
+    yield from firm((CUSTOMERS_BANK, e.gross))
+
+
+@books(Account.InterestPaid)
+def _(e: Account.InterestPaid) -> Lines:
+    yield from _income(e, interest(e.account_id))
+    yield from firm((CREDIT_INTEREST, e.gross), (CUSTOMERS_BANK, e.gross), (FIRMS_BANK, -e.gross))
+
+
+@books(Account.CashInLieuPaid)
+def _(e: Account.CashInLieuPaid) -> Lines:
+    yield from firm((CUSTOMERS_BANK, e.amount), (free_credit(e.account_id), -e.amount))
+
+
+@books(Position.Split)
+def _(e: Position.Split) -> Lines:
+    who, more = e.account_id, e.after - e.before
+    for lot in e.lots:
+        yield _split_lot(who, e.symbol, lot, quantity=-lot.before, cost=-lot.cost)
+        yield _split_lot(who, e.symbol, lot, quantity=lot.after, cost=lot.cost)
+    yield from stock_record(
+        e.symbol,
+        (at_depository(e.symbol), more),
+        (owned_free(who, e.symbol), e.held_more - more),
+        (owned_held(who, e.symbol), -e.held_more),
+    )
+
+
+@books(Position.FractionCashed)
+def _(e: Position.FractionCashed) -> Lines:
+    who = e.account_id
+    yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
+    yield from customer((free(who), e.cash))
+    for relief, gain in gains(e.relieved, e.cash):
+        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+    yield from stock_record(
+        e.symbol, (owned_free(who, e.symbol), e.quantity), (at_depository(e.symbol), -e.quantity)
+    )
+
+
+books_nothing(Account.DividendEntitled)  # the money is not there before the pay date
+books_nothing(Account.SharesSplit)  # its shares are booked lot by lot: see Position.Split
+books_nothing(*CorporateAction.FACTS, *InterestPeriod.FACTS)  # what they do is done account by account
 books_nothing(Account.Opened, Account.Suspended, Account.Reinstated, Account.Closed)
 books_nothing(Account.GoodFaithViolated)
 books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
@@ -427,6 +492,24 @@ def _came_in(who: UUID, amount: Money, *, repaid: Money) -> Lines:
     yield from customer((free(who), kept), (debt(who), repaid), (outside(who), -amount))
     yield from firm((CUSTOMERS_BANK, kept), (free_credit(who), -kept))
     yield from firm((FIRMS_BANK, repaid), (debt_due(who), -repaid))
+
+
+def _income(e: Account.DividendPaid | Account.InterestPaid, source: str) -> Lines:
+    """What came into the cash and what was withheld of it; the firm owes both, the second to the tax office."""
+    who = e.account_id
+    yield from customer((free(who), e.amount), (withheld(who), e.withheld), (source, -e.gross))
+    yield from firm((free_credit(who), -e.amount), (TAX_WITHHELD, -e.withheld))
+
+
+def _split_lot(account_id: UUID, symbol: str, lot: SplitLot, *, quantity: Quantity, cost: Money) -> Posting:
+    return Posting(
+        book=Book.CUSTOMER,
+        account=shares_at_cost(account_id, symbol),
+        commodity=symbol,
+        amount=quantity,
+        cost=cost,
+        lot=LotTag(lot.lot_id, lot.acquired_at),
+    )
 
 
 def _earned(charges: tuple[Charge, ...], *, rounding: Money) -> Lines:

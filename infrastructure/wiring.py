@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from application.requests import Request
 from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.bookkeeping.days import steps_of_a_day
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
@@ -127,6 +130,10 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     history: History
     projections: Projections
     health: HealthCheck
+
+    def today(self) -> date:
+        """The day by the exchange. Raises MarketClockMustRun."""
+        return calendar_named(self.settings.calendar).day_of(self.clock.now())
 
     def session(self) -> Session | None:
         """Where the market stands in its calendar."""
@@ -294,7 +301,14 @@ def executor(settings: Settings) -> RunningExecutor:
 def run_scheduler(settings: Settings, stop: threading.Event) -> None:
     """Do what is due until `stop` is set."""
     with deciding(settings) as at_hand:
-        Jobs(at_hand.database_url, _jobs(settings, at_hand)).run(stop)
+        keeper = Keeper(
+            at_hand.database_url,
+            urls_of(settings)[1],
+            clock=at_hand.clock,
+            calendar=calendar_named(settings.calendar),
+            steps=steps_of_a_day(settings, at_hand.committer),
+        )
+        Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
 
 
 class Deciding(Struct, frozen=True):

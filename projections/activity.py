@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.transfer import Transfer
@@ -38,7 +40,7 @@ class Activity(Projection):
     """One row an event that a customer would want to see."""
 
     name = "activity"
-    version = 2  # 2: settlements
+    version = 2  # 2: settlements, income, splits
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
@@ -52,6 +54,8 @@ class Activity(Projection):
         *Position.FACTS,
         Transfer.Completed,
         Transfer.Returned,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -102,6 +106,34 @@ class Activity(Projection):
         """Shares were sold."""
         _add(rows, event, "sale", amount=event.amount, **_trade(event))
 
+    @on(Account.DividendEntitled)
+    def entitled(self, event: Account.DividendEntitled, rows: Rows[ActivityRow]) -> None:
+        """A dividend will be paid."""
+        what = event.entitlement
+        _add(rows, event, "dividend_entitled", symbol=what.symbol, quantity=what.quantity, price=what.rate)
+
+    @on(Account.DividendPaid)
+    def dividend(self, event: Account.DividendPaid, rows: Rows[ActivityRow]) -> None:
+        """A dividend came in."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.rate}
+        _add(rows, event, "dividend", amount=event.amount, **of)
+
+    @on(Account.InterestPaid)
+    def interest(self, event: Account.InterestPaid, rows: Rows[ActivityRow]) -> None:
+        """Interest came in."""
+        _add(rows, event, "interest", amount=event.amount)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[ActivityRow]) -> None:
+        """Shares became more, or fewer; `quantity` is by how many."""
+        _add(rows, event, "split", symbol=event.symbol, quantity=event.after - event.before)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[ActivityRow]) -> None:
+        """Cash came in for the fraction of a share."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.price}
+        _add(rows, event, "cash_in_lieu", amount=event.amount, **of)
+
     @on(Account.Settled)
     def settled(self, event: Account.Settled, rows: Rows[ActivityRow]) -> None:
         """Trades settled: no cash is gained or lost by it."""
@@ -113,11 +145,13 @@ class Activity(Projection):
         facts = {"symbol": event.symbol, "quantity": event.quantity}
         _add(rows, event, "good_faith_violation", order_id=event.order_id, **facts)
 
-    @on(Order.Placed, Order.Rejected, Order.Replaced)
+    @on(Order.Placed, Order.Rejected, Order.Replaced, Order.Adjusted)
     def with_terms(
-        self, event: Order.Placed | Order.Rejected | Order.Replaced, rows: Rows[ActivityRow]
+        self,
+        event: Order.Placed | Order.Rejected | Order.Replaced | Order.Adjusted,
+        rows: Rows[ActivityRow],
     ) -> None:
-        """An order was placed, rejected or replaced."""
+        """An order was placed, rejected, replaced or adjusted."""
         terms = event.terms
         kind = f"order_{type(event).__name__.lower()}"
         _add(rows, event, kind, order_id=event.originator_id, symbol=terms.symbol, quantity=terms.quantity)
@@ -178,4 +212,7 @@ CASH_MOVEMENTS = [
     "withdrawal_returned",
     "purchase",
     "sale",
+    "dividend",
+    "interest",
+    "cash_in_lieu",
 ]

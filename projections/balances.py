@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.transfer import Transfer
@@ -41,10 +43,18 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 2  # 2: what is unsettled, on its way out, or owed
+    version = 2  # 2: what is unsettled, on its way out, or owed, and income
     row = Balance
     key_columns = ("account_id",)
-    ignores = (*Order.FACTS, *Position.FACTS, *Transfer.FACTS)
+    ignores = (
+        Account.DividendEntitled,
+        Account.SharesSplit,
+        *Order.FACTS,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""
@@ -133,6 +143,13 @@ class Balances(Projection):
     def violated(self, event: Account.GoodFaithViolated, rows: Rows[Balance]) -> None:
         """One more."""
         self._row(event, rows).good_faith_violations += 1
+
+    @on(Account.DividendPaid, Account.InterestPaid, Account.CashInLieuPaid)
+    def received(
+        self, event: Account.DividendPaid | Account.InterestPaid | Account.CashInLieuPaid, rows: Rows[Balance]
+    ) -> None:
+        """Income comes in."""
+        self._row(event, rows).cash += event.amount
 
     @on(Account.Suspended)
     def suspended(self, event: Account.Suspended, rows: Rows[Balance]) -> None:

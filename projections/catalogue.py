@@ -4,6 +4,8 @@ from projections.activity import Activity
 from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
+from projections.corporate_actions import CorporateActions
+from projections.dividends import Dividends
 from projections.executions import Executions
 from projections.history import History
 from projections.holders import Holders
@@ -28,6 +30,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     Holders(),
     Actors(),
     Transfers(),
+    CorporateActions(),
+    Dividends(),
     Settlements(),
 )
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.trade import Charge
@@ -65,17 +67,27 @@ class Executions(Projection):
         Account.Suspended,
         Account.Reinstated,
         Account.Closed,
+        Account.DividendEntitled,
+        Account.DividendPaid,
+        Account.InterestPaid,
+        Account.SharesSplit,
+        Account.CashInLieuPaid,
         Order.Placed,
         Order.Rejected,
         Order.Accepted,
         Order.Triggered,
         Order.Replaced,
+        Order.Adjusted,
         Order.Cancelled,
         Order.Expired,
         Position.SharesReserved,
         Position.SharesReleased,
         Position.LotOpened,
         *Transfer.FACTS,
+        Position.Split,
+        Position.FractionCashed,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

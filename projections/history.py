@@ -13,13 +13,15 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, changed, invested, split
 
 
 class EquityRow(Struct):
@@ -45,7 +47,7 @@ class History(Projection):
     """One row an account and minute in which its cash or shares moved, and one for where it stands."""
 
     name = "history"
-    version = 2  # 2: transfers that a bank returned
+    version = 2  # 2: transfers that a bank returned, income, splits
     row = EquityRow
     key_columns = ("account_id", "at")
     ignores = (
@@ -62,6 +64,10 @@ class History(Projection):
         Position.SharesReserved,
         Position.SharesReleased,
         *Transfer.FACTS,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -114,6 +120,28 @@ class History(Projection):
         row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
         _keep(row, event, rows)
 
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[EquityRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[EquityRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions = split(row.positions, event.symbol, before=event.before, after=event.after)
+        _keep(row, event, rows)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[EquityRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity)
+        _keep(row, event, rows)
+
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[EquityRow]) -> None:
         """What the shares cost."""
@@ -122,8 +150,10 @@ class History(Projection):
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
         _keep(row, event, rows)
 
-    @on(Position.LotsRelieved)
-    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[EquityRow]) -> None:
+    @on(Position.LotsRelieved, Position.FractionCashed)
+    def lots_relieved(
+        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[EquityRow]
+    ) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost

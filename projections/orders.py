@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
@@ -59,11 +61,17 @@ class Orders(Projection):
     """One row an order, rejected ones too."""
 
     name = "orders"
-    version = 2  # 2: charges
+    version = 2  # 2: charges, and adjusted by splits
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
-    ignores = (*Account.FACTS, *Position.FACTS, *Transfer.FACTS)
+    ignores = (
+        *Account.FACTS,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""
@@ -119,6 +127,15 @@ class Orders(Projection):
         row.stop_price, row.revision = event.terms.stop_price, event.revision
         row.leaves_quantity = event.terms.quantity - row.filled_quantity
         row.charges_held = event.charges_held
+
+    @on(Order.Adjusted)
+    def adjusted(self, event: Order.Adjusted, rows: Rows[OrderRow]) -> None:
+        """A split changed its quantity and prices."""
+        row, terms = self._row(event, rows), event.terms
+        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
+        row.revision, row.filled_quantity = event.revision, event.filled
+        row.leaves_quantity = terms.quantity - event.filled
+        row.average_price = average(row.notional, event.filled) if event.filled else None
 
     @on(Order.Cancelled)
     def cancelled(self, event: Order.Cancelled, rows: Rows[OrderRow]) -> None:

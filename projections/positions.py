@@ -6,15 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
-from domain.position import Position
+from domain.position import Position, Relief
 from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Lookup
+from projections.questions import Lookup, Question
 
 
 class LotRow(Struct):
@@ -44,10 +47,17 @@ class Positions(Projection):
     """One row an account and symbol, kept when flat for its realised profit."""
 
     name = "positions"
-    version = 1
+    version = 2  # 2: splits, and the index by symbol
     row = PositionRow
     key_columns = ("account_id", "symbol")
-    ignores = (*Account.FACTS, *Order.FACTS, *Transfer.FACTS)
+    indexes = ("(symbol, account_id)",)
+    ignores = (
+        *Account.FACTS,
+        *Order.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+    )
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By account and symbol."""
@@ -79,7 +89,24 @@ class Positions(Projection):
         row.reserved -= event.quantity
         row.cost -= event.cost
         row.realised += event.profit
-        row.lots = _without(row.lots, event)
+        row.lots = _without(row.lots, event.relieved)
+
+    @on(Position.Split)
+    def split(self, event: Position.Split, rows: Rows[PositionRow]) -> None:
+        """Shares became more, or fewer, at the same cost."""
+        row, after = self._row(event, rows), {lot.lot_id: lot.after for lot in event.lots}
+        row.quantity = event.after
+        row.reserved += event.held_more
+        row.lots = [replace(lot, quantity=after.get(lot.lot_id, lot.quantity)) for lot in row.lots]
+
+    @on(Position.FractionCashed)
+    def fraction_cashed(self, event: Position.FractionCashed, rows: Rows[PositionRow]) -> None:
+        """The fraction that a split left was paid in cash."""
+        row = self._row(event, rows)
+        row.quantity -= event.quantity
+        row.cost -= event.cost
+        row.realised += event.profit
+        row.lots = _without(row.lots, event.relieved)
 
     def _row(self, event: Event, rows: Rows[PositionRow]) -> PositionRow:
         key = self.key(event, rows.fact)
@@ -92,8 +119,8 @@ def _flat(account_id: UUID, symbol: str, *, at: datetime) -> PositionRow:
     return PositionRow(account_id, symbol, NO_SHARES, NO_SHARES, NOTHING, NOTHING, [], at, 0)
 
 
-def _without(lots: list[LotRow], event: Position.LotsRelieved) -> list[LotRow]:
-    taken = {relief.lot_id: relief for relief in event.relieved}
+def _without(lots: list[LotRow], relieved: tuple[Relief, ...]) -> list[LotRow]:
+    taken = {relief.lot_id: relief for relief in relieved}
     left = []
     for lot in lots:
         relief = taken.get(lot.lot_id)
@@ -105,5 +132,12 @@ def _without(lots: list[LotRow], event: Position.LotsRelieved) -> list[LotRow]:
             )
     return left
 
+
+HOLDERS_EVER = Question(
+    "positions",
+    PositionRow,
+    "symbol = %(symbol)s AND account_id > %(after)s ORDER BY account_id LIMIT %(limit)s",
+)
+"""Every account that has, or had, or has reserved shares of a symbol; `after` is the last one of the page before."""
 
 POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.transfer import Transfer
@@ -44,6 +46,8 @@ class Settlements(Projection):
         *(kind for kind in Account.FACTS if kind not in _DUE),
         *Order.FACTS,
         *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
         *Transfer.FACTS,
     )
 

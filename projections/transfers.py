@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.transfer import Direction, Transfer, TransferStatus
@@ -52,6 +54,8 @@ class Transfers(Projection):
         *(kind for kind in Account.FACTS if kind not in (Account.Deposited, Account.Withdrawn)),
         *Order.FACTS,
         *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

@@ -5,6 +5,8 @@ from typing import Any
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
@@ -36,6 +38,14 @@ def _repaid(event: Any) -> str:
     return f", {event.repaid} of it for what was owed" if event.repaid else ""
 
 
+def _dividend(what: Any) -> str:
+    return f"{what.rate.normalize():f} for each of {_shares(what.quantity)} {what.symbol}"
+
+
+def _withheld(event: Any) -> str:
+    return f", {event.withheld} withheld" if event.withheld else ""
+
+
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Opened: lambda e: f"Opened the account in {e.currency}",
     Account.Deposited: lambda e: f"Deposited {e.amount}{_repaid(e)}",
@@ -61,6 +71,19 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Suspended: lambda e: f"Suspended the account: {e.reason}",
     Account.Reinstated: lambda e: f"Reinstated the account: {e.reason}",
     Account.Closed: lambda _: "Closed the account",
+    Account.DividendEntitled: lambda e: (
+        f"Will receive {e.entitlement.gross} on {e.entitlement.pay_date}: {_dividend(e.entitlement)}"
+    ),
+    Account.DividendPaid: lambda e: f"Received {e.amount}: {_dividend(e)}{_withheld(e)}",
+    Account.InterestPaid: lambda e: (
+        f"Received {e.amount}: interest on cash from {e.first_day} to {e.last_day}{_withheld(e)}"
+    ),
+    Account.SharesSplit: lambda e: (
+        f"Split {e.symbol} {e.numerator}:{e.denominator}: {_shares(e.before)} shares became {_shares(e.after)}"
+    ),
+    Account.CashInLieuPaid: lambda e: (
+        f"Received {e.amount} in lieu of {_shares(e.quantity)} {e.symbol} at {e.price}"
+    ),
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",
@@ -70,6 +93,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f" (quote {e.quote})"
     ),
     Order.Replaced: lambda e: f"Replaced the order's terms by {describe_terms(e.terms)}",
+    Order.Adjusted: lambda e: f"Adjusted the order for a split to {describe_terms(e.terms)}",
     Order.Cancelled: lambda e: f"Cancelled the remaining {_shares(e.leaves_quantity)} shares: {e.reason}",
     Order.Expired: lambda e: f"Expired with {_shares(e.leaves_quantity)} shares left: {e.reason}",
     Transfer.Initiated: lambda e: (
@@ -84,4 +108,27 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Position.LotsRelieved: lambda e: (
         f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit}"
     ),
+    Position.Split: lambda e: (
+        f"Split {_shares(e.before)} {e.symbol} {e.numerator}:{e.denominator} into {_shares(e.after)}"
+        f" in {len(e.lots)} lot(s)"
+    ),
+    Position.FractionCashed: lambda e: (
+        f"Gave out {_shares(e.quantity)} {e.symbol} left by a split for {e.cash}, profit {e.profit}"
+    ),
+    CorporateAction.DividendAnnounced: lambda e: (
+        f"Announced a dividend of {e.rate.normalize():f} a share of {e.symbol}, ex-date {e.ex_date},"
+        f" record date {e.record_date}, pay date {e.pay_date}"
+    ),
+    CorporateAction.SplitAnnounced: lambda e: (
+        f"Announced a split of {e.symbol} {e.numerator}:{e.denominator}, ex-date {e.ex_date}"
+        + ("" if e.cash_in_lieu is None else f", fractions paid at {e.cash_in_lieu} a share")
+    ),
+    CorporateAction.Begun: lambda _: "Began to apply the corporate action",
+    CorporateAction.EntitlementsFixed: lambda e: (
+        f"Found {e.accounts} accounts with {_shares(e.quantity)} shares, to be paid {e.amount}"
+    ),
+    CorporateAction.Completed: lambda e: f"Completed the corporate action in {e.accounts} accounts",
+    CorporateAction.Cancelled: lambda e: f"Cancelled the corporate action: {e.reason}",
+    InterestPeriod.Begun: lambda e: f"Began to pay interest for {e.first_day} to {e.last_day}",
+    InterestPeriod.Paid: lambda e: f"Paid {e.amount} of interest to {e.accounts} accounts",
 }

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.account.funding import DEPOSIT_RETURNED, WITHDRAWAL_RETURNED, Funding
+from domain.account.income import Entitlement, Receiving
 from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
@@ -29,7 +30,7 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Account(Aggregate, Settling, Funding, kw_only=True):
+class Account(Aggregate, Settling, Receiving, Funding, kw_only=True):
     """One customer's cash in US dollars. Always: 0 <= held + withdrawing <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
@@ -49,6 +50,9 @@ class Account(Aggregate, Settling, Funding, kw_only=True):
     withdrawals: dict[UUID, Money] = {}  # on their way to a bank, by transfer
     withdrawing: Money = NOTHING
     owed: Money = NOTHING
+    actions: set[UUID] = set()  # corporate actions that have made it entitled to something
+    entitlements: dict[UUID, Entitlement] = {}  # by corporate action; dividends that have yet to be paid
+    interest_paid_through: date | None = None
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -287,13 +291,13 @@ class Account(Aggregate, Settling, Funding, kw_only=True):
             self.record(Account.Reinstated, at=at, reason=reason)
 
     def close(self, *, at: datetime) -> None:
-        """End the account for ever: no cash, shares or open orders, and nothing that has yet to settle."""
+        """End the account for ever: no cash, shares or open orders, nothing that has yet to settle or to be paid."""
         if self.status is AccountStatus.CLOSED:
             return
-        if self.cash or self.holds or self.shares or self.unsettled or self.owed:
+        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements or self.owed:
             raise AccountMustBeEmpty(
-                f"{self.cash} in cash, {self.owed} of debt, {len(self.shares)} positions"
-                f" and {len(self.unsettled)} settlements are left"
+                f"{self.cash} in cash, {self.owed} of debt, {len(self.shares)} positions,"
+                f" {len(self.unsettled)} settlements and {len(self.entitlements)} dividends are left"
             )
         self.record(Account.Closed, at=at)
 
@@ -375,4 +379,9 @@ class Account(Aggregate, Settling, Funding, kw_only=True):
         Funding.WithdrawalReleased,
         Funding.WithdrawalPutBack,
         Funding.DepositTakenBack,
+        Receiving.DividendEntitled,
+        Receiving.DividendPaid,
+        Receiving.InterestPaid,
+        Receiving.SharesSplit,
+        Receiving.CashInLieuPaid,
     )

@@ -5,5 +5,6 @@
 
 from domain.position.core import Position, position_id
 from domain.position.lots import Lot, Relief
+from domain.position.splitting import SplitLot, SplitRatio, SplitReserve
 
-__all__ = ["Lot", "Position", "Relief", "position_id"]
+__all__ = ["Lot", "Position", "Relief", "SplitLot", "SplitRatio", "SplitReserve", "position_id"]

@@ -6,11 +6,12 @@ from uuid import UUID, uuid5
 from domain.aggregate import Aggregate, Event
 from domain.errors import FreeSharesMustCoverOrder
 from domain.position.lots import Lot, Relief, part_of, remainder_of
+from domain.position.splitting import Splitting
 from domain.trade import Charge, Trade
 from domain.values import NO_SHARES, NOTHING, Money, Quantity
 
 
-class Position(Aggregate, kw_only=True):
+class Position(Aggregate, Splitting, kw_only=True):
     """Shares of one symbol in one account. Always: 0 <= reserved <= quantity = sum of lots."""
 
     symbol: str = ""
@@ -19,6 +20,7 @@ class Position(Aggregate, kw_only=True):
     reserves: dict[UUID, Quantity] = {}  # by order
     lots: list[Lot] = []  # oldest first
     realised: Money = NOTHING
+    splits: set[UUID] = set()  # corporate actions that have been applied
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -193,7 +195,14 @@ class Position(Aggregate, kw_only=True):
         else:
             self.reserves.pop(order_id, None)
 
-    FACTS = (SharesReserved, SharesReleased, LotOpened, LotsRelieved)
+    FACTS = (
+        SharesReserved,
+        SharesReleased,
+        LotOpened,
+        LotsRelieved,
+        Splitting.Split,
+        Splitting.FractionCashed,
+    )
 
 
 def position_id(account_id: UUID, symbol: str) -> UUID:

@@ -12,6 +12,7 @@ from interfaces.http import (
     admin,
     auth,
     compliance,
+    corporate_actions,
     estimates,
     firm,
     health,
@@ -43,6 +44,7 @@ WITH_LOGIN = (
     settlements,
     quotes,
     compliance,
+    corporate_actions,
     firm,
     admin,
 )

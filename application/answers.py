@@ -13,7 +13,7 @@ from domain.account import Account
 from domain.corporate_action import CorporateAction
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
 from domain.trade import total
 from domain.values import NOTHING, Money, Price, Quantity
 
@@ -36,6 +36,7 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
     log_position: int = 0
     withdrawing: Money = NOTHING
     owed: Money = NOTHING
+    lot_method: LotMethod = LotMethod.FIFO
     transfer_status: str | None = None
 
     @classmethod
@@ -54,6 +55,7 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             transfer_id=transfer_id,
             withdrawing=account.withdrawing,
             owed=account.owed,
+            lot_method=account.lot_method,
             transfer_status=transfer_status,
         )
 
@@ -83,9 +85,11 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     ended_at: datetime | None
     venue: str | None
     revision: int
-    charges: Money
-    charges_held: Money
+    charges: Money = NOTHING
+    charges_held: Money = NOTHING
     log_position: int = 0
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] = ()
 
     @classmethod
     def of(cls, order: Order) -> "OrderAnswer":
@@ -117,6 +121,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             revision=order.revision,
             charges=total(tuple(order.charged.values())),
             charges_held=order.charges_held,
+            lot_method=order.lot_method,
+            lots=terms.chosen_lots,
         )
 
 

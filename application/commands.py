@@ -15,7 +15,7 @@ from domain.account import Account
 from domain.aggregate import Aggregate
 from domain.order import Order
 from domain.position import Position, position_id
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
 from domain.transfer import Direction, Transfer
 from domain.values import Money, Price, Quantity
 
@@ -108,6 +108,12 @@ class ReinstateAccount(Command, frozen=True, kw_only=True):
     reason: str
 
 
+class ChooseLotMethod(Command, frozen=True, kw_only=True):
+    """Say by which method sales choose their lots when their order does not say."""
+
+    method: LotMethod
+
+
 class CloseAccount(Command, frozen=True, kw_only=True):
     """End an empty account for ever."""
 
@@ -143,6 +149,8 @@ class PlaceOrder(OrderCommand, frozen=True, kw_only=True):
     limit_price: Price | None = None
     stop_price: Price | None = None
     client_order_id: str | None = None
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] | None = None
     ask: Price | None = None
     is_new: bool = True
 

@@ -7,6 +7,7 @@
     │   ├── QuantityMustHaveAtMostSixPlaces
     │   ├── SymbolMustBeWellFormed
     │   ├── OrderTermsMustFitItsType
+    │   ├── LotMethodMustStandByItself
     │   ├── ReplacementMustChangeSomething
     │   ├── InstantMustBeWellFormed
     │   └── CorporateActionMustBeWellFormed
@@ -34,6 +35,7 @@
         ├── AvailableCashMustCoverOrder
         ├── AvailableCashMustCoverWithdrawal
         ├── FreeSharesMustCoverOrder
+        ├── LotsMustCoverOrder
         ├── AccountMustBeOpenForTrading
         ├── SymbolMustBeQuoted
         ├── ExecutionMustNotExceedLeaves
@@ -95,6 +97,10 @@ class SymbolMustBeWellFormed(InputIsWrong):
 
 class OrderTermsMustFitItsType(InputIsWrong):
     """A limit or stop price is missing, or given where the order type has none."""
+
+
+class LotMethodMustStandByItself(InputIsWrong):
+    """A standing order for lots names a method that only an order can follow."""
 
 
 class ReplacementMustChangeSomething(InputIsWrong):
@@ -191,6 +197,10 @@ class AvailableCashMustCoverWithdrawal(RuleBroken):
 
 class FreeSharesMustCoverOrder(RuleBroken):
     """The order would sell more shares than are free: no short sales."""
+
+
+class LotsMustCoverOrder(RuleBroken):
+    """A lot that the order names is not there, or has too few shares that no other order has named."""
 
 
 class AccountMustBeOpenForTrading(RuleBroken):

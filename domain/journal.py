@@ -11,7 +11,7 @@ there are, and which event books what, is told in docs/accounting.md.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,9 +25,10 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, SplitLot
+from domain.tax import Term, shares_of, term_of
 from domain.trade import COMMISSION, Charge, fees_of, total
 from domain.transfer import Transfer
-from domain.values import NOTHING, Money, Quantity, rounded
+from domain.values import NOTHING, Money, Quantity
 
 USD = "USD"
 
@@ -330,7 +331,7 @@ def _(e: Position.LotsRelieved) -> Lines:
     yield from customer((receivable(who), e.proceeds))
     yield from customer(*((charged(who, charge.name), charge.amount) for charge in e.charges))
     for relief, gain in gains(e.relieved, gross):
-        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+        yield from customer((realized(who, _term(relief, e.sold_on)), -gain))
     yield from firm((STREET_RECEIVABLE, street), (unsettled_payable(who), -e.proceeds))
     yield from _earned(e.charges, rounding=street - gross)
     yield from stock_record(
@@ -419,12 +420,22 @@ def _(e: Position.FractionCashed) -> Lines:
     yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
     yield from customer((free(who), e.cash))
     for relief, gain in gains(e.relieved, e.cash):
-        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+        yield from customer((realized(who, _term(relief, e.recorded_at.date())), -gain))
     yield from stock_record(
         e.symbol, (owned_free(who, e.symbol), e.quantity), (at_depository(e.symbol), -e.quantity)
     )
 
 
+@books(Position.WashSaleDisallowed)
+def _(e: Position.WashSaleDisallowed) -> Lines:
+    who, lot = e.account_id, e.lot
+    before = Relief(lot_id=e.replacement_id, quantity=e.quantity, cost=e.cost, acquired_at=lot.acquired_at)
+    yield at_cost(who, e.symbol, before, sign=-1)
+    yield at_cost(who, e.symbol, lot)
+    yield from customer((realized(who, "WashDisallowed"), -e.disallowed))
+
+
+books_nothing(Account.LotMethodChosen)
 books_nothing(Account.DividendEntitled)  # the money is not there before the pay date
 books_nothing(Account.SharesSplit)  # its shares are booked lot by lot: see Position.Split
 books_nothing(*CorporateAction.FACTS, *InterestPeriod.FACTS)  # what they do is done account by account
@@ -468,22 +479,14 @@ def at_cost(account_id: UUID, symbol: str, part: Lot | Relief, *, sign: int = 1)
 
 def gains(relieved: tuple[Relief, ...], gross: Money) -> Iterator[tuple[Relief, Money]]:
     """Each relieved lot with its gain before charges; the last lot takes what rounding leaves."""
-    quantity, left = sum((r.quantity for r in relieved), Decimal(0)), gross
-    for relief in relieved[:-1]:
-        part = rounded(gross * relief.quantity / quantity)
-        left -= part
+    parts = shares_of(gross, [relief.quantity for relief in relieved])
+    for relief, part in zip(relieved, parts, strict=True):
         yield relief, part - relief.cost
-    yield relieved[-1], left - relieved[-1].cost
 
 
-def term_of(relief: Relief, sold_at: datetime) -> str:
-    """LongTerm when held for more than a year, counted from the day after it was acquired (26 CFR 1.1222-1)."""
-    acquired = relief.acquired_at.date()
-    try:
-        year_later = acquired.replace(year=acquired.year + 1)
-    except ValueError:  # the 29th of February
-        year_later = acquired.replace(year=acquired.year + 1, day=28)
-    return "LongTerm" if sold_at.date() > year_later else "ShortTerm"
+def _term(relief: Relief, sold_on: date) -> str:
+    """The account of a gain: ShortTerm or LongTerm."""
+    return "LongTerm" if term_of(relief.owned_since, sold_on) is Term.LONG else "ShortTerm"
 
 
 def _came_in(who: UUID, amount: Money, *, repaid: Money) -> Lines:

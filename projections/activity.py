@@ -67,6 +67,11 @@ class Activity(Projection):
         """Its status changed."""
         _add(rows, event, f"account_{type(event).__name__.lower()}")
 
+    @on(Account.LotMethodChosen)
+    def lot_method_chosen(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """Its sales choose their lots otherwise."""
+        _add(rows, event, "lot_method_chosen")
+
     @on(Account.Deposited)
     def deposited(self, event: Account.Deposited, rows: Rows[ActivityRow]) -> None:
         """Money came in, less what repaid a debt."""

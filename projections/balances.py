@@ -12,6 +12,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.terms import LotMethod
 from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
@@ -22,7 +23,7 @@ class Balance(Struct):
     """One account's cash in dollars. `held` is promised to open orders, `withdrawing` is on its way to a bank.
 
     `cash` has the proceeds of sales from their trade date; `unsettled` is what of them has yet to come. `owed` is
-    what the customer owes the firm.
+    what the customer owes the firm. By `lot_method` sales choose their lots when their order does not say.
     """
 
     account_id: UUID
@@ -35,6 +36,7 @@ class Balance(Struct):
     owed: Decimal
     unsettled: Decimal
     good_faith_violations: int
+    lot_method: str
     updated_at: datetime
     log_position: int
 
@@ -74,6 +76,7 @@ class Balances(Projection):
             owed=NOTHING,
             unsettled=NOTHING,
             good_faith_violations=0,
+            lot_method=LotMethod.FIFO.value,
             updated_at=event.recorded_at,
             log_position=rows.fact.log_position,
         )
@@ -165,6 +168,11 @@ class Balances(Projection):
     def closed(self, event: Account.Closed, rows: Rows[Balance]) -> None:
         """It ended."""
         self._row(event, rows).status = "closed"
+
+    @on(Account.LotMethodChosen)
+    def lot_method_chosen(self, event: Account.LotMethodChosen, rows: Rows[Balance]) -> None:
+        """Its sales choose their lots otherwise."""
+        self._row(event, rows).lot_method = event.method.value
 
     def _row(self, event: Event, rows: Rows[Balance]) -> Balance:
         row = rows[(event.account_id,)]

@@ -7,6 +7,7 @@ from projections.balances import Balances
 from projections.corporate_actions import CorporateActions
 from projections.dividends import Dividends
 from projections.executions import Executions
+from projections.gains import Gains
 from projections.history import History
 from projections.holders import Holders
 from projections.open_orders import OpenOrders
@@ -30,6 +31,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     Holders(),
     Actors(),
     Transfers(),
+    Gains(),
     CorporateActions(),
     Dividends(),
     Settlements(),

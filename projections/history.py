@@ -55,6 +55,7 @@ class History(Projection):
         Account.GoodFaithViolated,
         Account.WithdrawalHeld,
         Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -159,6 +160,15 @@ class History(Projection):
         row.cost -= event.cost
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[EquityRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
         _keep(row, event, rows)
 
     def _row(self, event: Event, rows: Rows[EquityRow]) -> EquityRow:

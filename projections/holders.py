@@ -71,6 +71,13 @@ class Holders(Projection):
             row.quantity = event.after
             row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
 
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[Holder]) -> None:
+        """A loss that is not allowed is a cost of the shares held."""
+        row = rows[self.key(event, rows.fact)]
+        row.cost += event.disallowed
+        row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+
     @on(Position.LotsRelieved, Position.FractionCashed)
     def lots_relieved(
         self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[Holder]

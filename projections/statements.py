@@ -63,6 +63,7 @@ class Statements(Projection):
         Account.GoodFaithViolated,
         Account.WithdrawalHeld,
         Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -186,6 +187,15 @@ class Statements(Projection):
         row.fees += total(event.charges)
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[StatementRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
         _keep(row, event, rows)
 
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:

@@ -50,6 +50,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Opened: lambda e: f"Opened the account in {e.currency}",
     Account.Deposited: lambda e: f"Deposited {e.amount}{_repaid(e)}",
     Account.Withdrawn: lambda e: f"Withdrew {e.amount}",
+    Account.LotMethodChosen: lambda e: (
+        f"Chose {e.method.value} as the method by which sales choose their lots"
+    ),
     Account.WithdrawalHeld: lambda e: f"Held {e.amount} for a withdrawal",
     Account.WithdrawalReleased: lambda e: f"Released {e.amount} held for a withdrawal",
     Account.WithdrawalPutBack: lambda e: f"Put back a withdrawal of {e.amount}{_repaid(e)}",
@@ -104,6 +107,10 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Transfer.Returned: lambda e: f"The bank returned a {e.direction.value} of {e.amount}: {e.reason}",
     Position.SharesReserved: lambda e: f"Reserved {_shares(e.quantity)} {e.symbol} for order {e.order_id}",
     Position.SharesReleased: lambda e: f"Released {_shares(e.quantity)} {e.symbol} of order {e.order_id}",
+    Position.WashSaleDisallowed: lambda e: (
+        f"Disallowed {e.disallowed} of the loss on {_shares(e.quantity)} {e.symbol} sold on {e.sold_on}:"
+        " shares bought near it have replaced them"
+    ),
     Position.LotOpened: lambda e: f"Took in {_shares(e.lot.quantity)} {e.symbol} at a cost of {e.lot.cost}",
     Position.LotsRelieved: lambda e: (
         f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit}"

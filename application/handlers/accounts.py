@@ -35,6 +35,14 @@ def reinstate(command: c.ReinstateAccount, ledger: Ledger) -> AccountAnswer:
     return AccountAnswer.of(account)
 
 
+def choose_lot_method(command: c.ChooseLotMethod, ledger: Ledger) -> AccountAnswer:
+    """Give a standing order about the lots of sales."""
+    account = ledger.account(command.account_id)
+    account.require_not_closed()
+    account.choose_lot_method(command.method, at=ledger.now)
+    return AccountAnswer.of(account)
+
+
 def close(command: c.CloseAccount, ledger: Ledger) -> AccountAnswer:
     """End an empty account."""
     account = ledger.account(command.account_id)

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.account.choosing import Choosing
 from domain.account.funding import DEPOSIT_RETURNED, WITHDRAWAL_RETURNED, Funding
 from domain.account.income import Entitlement, Receiving
 from domain.account.settling import Settling, Unsettled
@@ -15,6 +16,7 @@ from domain.errors import (
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
 )
+from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
 
@@ -30,7 +32,7 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Account(Aggregate, Settling, Receiving, Funding, kw_only=True):
+class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
     """One customer's cash in US dollars. Always: 0 <= held + withdrawing <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
@@ -50,6 +52,7 @@ class Account(Aggregate, Settling, Receiving, Funding, kw_only=True):
     withdrawals: dict[UUID, Money] = {}  # on their way to a bank, by transfer
     withdrawing: Money = NOTHING
     owed: Money = NOTHING
+    lot_method: LotMethod = LotMethod.FIFO  # of sales whose order does not say
     actions: set[UUID] = set()  # corporate actions that have made it entitled to something
     entitlements: dict[UUID, Entitlement] = {}  # by corporate action; dividends that have yet to be paid
     interest_paid_through: date | None = None
@@ -379,6 +382,7 @@ class Account(Aggregate, Settling, Receiving, Funding, kw_only=True):
         Funding.WithdrawalReleased,
         Funding.WithdrawalPutBack,
         Funding.DepositTakenBack,
+        Choosing.LotMethodChosen,
         Receiving.DividendEntitled,
         Receiving.DividendPaid,
         Receiving.InterestPaid,

@@ -22,6 +22,7 @@ from interfaces.http import (
     quotes,
     settlements,
     statements,
+    tax,
     transfers,
     wallet,
 )
@@ -35,6 +36,7 @@ from interfaces.http.replies import Reply
 WITH_LOGIN = (
     wallet,
     transfers,
+    tax,
     account,
     orders,
     estimates,

@@ -7,7 +7,7 @@ from domain.account import Unsettled
 from domain.aggregate import Event
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
 from domain.position import Lot, Relief
-from domain.terms import OrderTerms
+from domain.terms import LotChoice, OrderTerms
 from domain.trade import Charge
 
 EVERY_FACT = "originator_id originator_version account_id recorded_at effective_on corrects"
@@ -33,6 +33,7 @@ STORED = {
     "Account.WithdrawalReleased": "transfer_id amount",
     "Account.WithdrawalPutBack": "transfer_id amount repaid",
     "Account.DepositTakenBack": "transfer_id amount owed",
+    "Account.LotMethodChosen": "method",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
@@ -41,11 +42,14 @@ STORED = {
     "Order.Replaced": "terms price_cap revision charges_held",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
-    "Position.SharesReserved": "symbol order_id quantity",
+    "Position.SharesReserved": "symbol order_id quantity lots",
     "Position.SharesReleased": "symbol order_id quantity",
     "Position.LotOpened": "symbol order_id execution_id lot street charges",
     "Position.LotsRelieved": (
-        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
+        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges trade_date"
+    ),
+    "Position.WashSaleDisallowed": (
+        "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
     ),
     "Transfer.Initiated": "direction amount due_at",
     "Transfer.Completed": "",
@@ -54,9 +58,10 @@ STORED = {
 }
 
 WITHIN = {
-    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
-    Lot: "lot_id quantity cost acquired_at paid_on",
-    Relief: "lot_id quantity cost acquired_at paid_on",
+    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id lot_method lots",
+    LotChoice: "lot_id quantity",
+    Lot: "lot_id quantity cost acquired_at paid_on trade_date held_since replaces order_id",
+    Relief: "lot_id quantity cost acquired_at paid_on trade_date held_since",
     Unsettled: "proceeds purchases street_due street_owed fees bought sold",
     Charge: "name amount exact",
 }

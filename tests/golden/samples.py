@@ -13,7 +13,8 @@ from domain.account import Account, Unsettled
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Lot, Position, Relief
-from domain.terms import OrderTerms, OrderType, Side, TimeInForce
+from domain.tax import Term
+from domain.terms import LotMethod, OrderTerms, OrderType, Side, TimeInForce
 from domain.transfer import Direction, Transfer
 
 D = Decimal
@@ -115,6 +116,26 @@ def _story() -> list[Event]:
             profit=D("0.00"),
             relieved=(Relief(lot_id=BOUGHT, quantity=D("3.000000"), cost=D("297.38"), acquired_at=START),),
         ),
+        _position(
+            Position.WashSaleDisallowed,
+            execution_id=SOLD,
+            sold_lot_id=BOUGHT,
+            sold_on=START.date(),
+            quantity=D("2.000000"),
+            disallowed=D("1.25"),
+            term=Term.SHORT,
+            replacement_id=BOUGHT,
+            cost=D("198.25"),
+            lot=Lot(
+                lot_id=UUID(int=0xC2),
+                quantity=D("2.000000"),
+                cost=D("199.50"),
+                acquired_at=START,
+                held_since=START.date() - 3 * DAY,
+                replaces=SOLD,
+                order_id=BUY,
+            ),
+        ),
         _order(
             Order.Rejected,
             REFUSED,
@@ -145,6 +166,7 @@ def _story() -> list[Event]:
                 sold={"BRK.B": D("3.000000")},
             ),
         ),
+        _account(Account.LotMethodChosen, method=LotMethod.HIFO),
         _account(Account.Withdrawn, transfer_id=TRANSFER, amount=D("1.00")),
         _transfer(
             Transfer.Initiated, SENT, direction=Direction.DEPOSIT, amount=D("40.96"), due_at=START + DAY

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from domain.account import Account, Unsettled
+from domain.account import Entitlement, Unsettled
 from domain.aggregate import Event
-from domain.facts import AGGREGATE_OF, KINDS, TOPICS
-from domain.order import Order
-from domain.position import Lot, Position, Relief
+from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
+from domain.interest import AnnualRate
+from domain.position import Lot, Relief, SplitLot, SplitReserve
 from domain.terms import OrderTerms
 from domain.trade import Charge
 
@@ -30,12 +30,18 @@ STORED = {
     "Account.Closed": "",
     "Account.Settled": "settles_on due",
     "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Account.DividendEntitled": "entitlement",
+    "Account.DividendPaid": "action_id symbol quantity rate gross amount withheld",
+    "Account.InterestPaid": "first_day last_day accrued gross amount withheld",
+    "Account.SharesSplit": "action_id symbol numerator denominator before after",
+    "Account.CashInLieuPaid": "action_id symbol quantity price amount",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
     "Order.Triggered": "quote elected_by price",
     "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote charges",
     "Order.Replaced": "terms price_cap revision charges_held",
+    "Order.Adjusted": "action_id terms price_cap filled revision",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
     "Position.SharesReserved": "symbol order_id quantity",
@@ -44,6 +50,16 @@ STORED = {
     "Position.LotsRelieved": (
         "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
     ),
+    "Position.Split": "action_id symbol numerator denominator before after lots reserves",
+    "Position.FractionCashed": "action_id symbol quantity price cash cost profit relieved",
+    "CorporateAction.DividendAnnounced": "symbol rate ex_date record_date pay_date",
+    "CorporateAction.SplitAnnounced": "symbol numerator denominator ex_date cash_in_lieu",
+    "CorporateAction.Begun": "",
+    "CorporateAction.EntitlementsFixed": "accounts quantity amount",
+    "CorporateAction.Completed": "accounts",
+    "CorporateAction.Cancelled": "reason",
+    "InterestPeriod.Begun": "first_day last_day rates",
+    "InterestPeriod.Paid": "accounts amount",
 }
 
 WITHIN = {
@@ -52,6 +68,10 @@ WITHIN = {
     Relief: "lot_id quantity cost acquired_at paid_on",
     Unsettled: "proceeds purchases street_due street_owed fees bought sold",
     Charge: "name amount exact",
+    Entitlement: "action_id symbol quantity rate gross ex_date pay_date",
+    SplitLot: "lot_id before after cost acquired_at",
+    SplitReserve: "order_id before after",
+    AnnualRate: "since rate",
 }
 
 A_PLACED_ORDER = (
@@ -85,7 +105,7 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
-    for aggregate in (Account, Order, Position):
+    for aggregate in AGGREGATES:
         attributes = (getattr(aggregate, name) for name in dir(aggregate))
         written = {k for k in attributes if isinstance(k, type) and issubclass(k, Event)}
 

@@ -65,10 +65,10 @@ def dividend(
     """
 
     def work(desk: ActionsDesk) -> int:
-        ticker, day = checked_symbol(symbol), _day(ex_date)
+        wanted, day = checked_symbol(symbol), _day(ex_date)
         command = AnnounceDividend(
-            action_id=action_id(ActionKind.DIVIDEND, ticker, day),
-            symbol=ticker,
+            action_id=action_id(ActionKind.DIVIDEND, wanted, day),
+            symbol=wanted,
             rate=_number(rate),
             ex_date=day,
             record_date=day if record_date is None else _day(record_date),
@@ -106,11 +106,11 @@ def split(
     """
 
     def work(desk: ActionsDesk) -> int:
-        ticker, day = checked_symbol(symbol), _day(ex_date)
+        wanted, day = checked_symbol(symbol), _day(ex_date)
         numerator, denominator = _ratio(ratio)
         command = AnnounceSplit(
-            action_id=action_id(ActionKind.SPLIT, ticker, day),
-            symbol=ticker,
+            action_id=action_id(ActionKind.SPLIT, wanted, day),
+            symbol=wanted,
             numerator=numerator,
             denominator=denominator,
             ex_date=day,

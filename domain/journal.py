@@ -140,12 +140,12 @@ def payable(account_id: UUID) -> str:
 
 def shares_at_cost(account_id: UUID, symbol: str) -> str:
     """Shares in lots."""
-    return f"Assets:Cust:C{account_id}:Pos:{security(symbol)}"
+    return f"Assets:Cust:C{account_id}:Pos:{segment(symbol)}"
 
 
-def realized(account_id: UUID, term: str) -> str:
+def realised(account_id: UUID, term: str) -> str:
     """Realised gain; `term` is ShortTerm, LongTerm or WashDisallowed."""
-    return f"Income:Cust:C{account_id}:Realized:{term}"
+    return f"Income:Cust:C{account_id}:Realised:{term}"
 
 
 def charged(account_id: UUID, name: str) -> str:
@@ -175,22 +175,22 @@ def unsettled_receivable(account_id: UUID) -> str:
 
 def owned_free(account_id: UUID, symbol: str) -> str:
     """The customer's shares that no order has reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:Free"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:Free"
 
 
 def owned_held(account_id: UUID, symbol: str) -> str:
     """The customer's shares that orders to sell have reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:HeldOrders"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:HeldOrders"
 
 
 def at_depository(symbol: str) -> str:
     """Shares that lie at the depository."""
-    return f"Assets:SR:Street:DTC:{security(symbol)}"
+    return f"Assets:SR:Street:DTC:{segment(symbol)}"
 
 
 def at_clearing(symbol: str) -> str:
     """Shares the clearing house will deliver, or is to be given."""
-    return f"Assets:SR:Street:NSCC:{security(symbol)}"
+    return f"Assets:SR:Street:NSCC:{segment(symbol)}"
 
 
 def collected(name: str) -> str:
@@ -208,7 +208,7 @@ ROUNDING_INCOME = "Income:Firm:Rounding"
 _CHARGE_WORDS = {COMMISSION: "Commission", "sec31": "SEC31", "taf": "TAF", "cat": "CAT"}
 
 
-def security(symbol: str) -> str:
+def segment(symbol: str) -> str:
     """A symbol as part of an account's name: outside tools take letters, digits and hyphens there."""
     return symbol.translate(_HYPHENS)
 
@@ -276,7 +276,7 @@ def _(e: Position.LotsRelieved) -> Lines:
     yield from customer((receivable(who), e.proceeds))
     yield from customer(*((charged(who, charge.name), charge.amount) for charge in e.charges))
     for relief, gain in gains(e.relieved, gross):
-        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+        yield from customer((realised(who, term_of(relief, e.recorded_at)), -gain))
     yield from firm((STREET_RECEIVABLE, street), (unsettled_payable(who), -e.proceeds))
     yield from _earned(e.charges, rounding=street - gross)
     yield from stock_record(

@@ -27,13 +27,14 @@ class Desk:
 
     def __init__(self, decide: Decide = handle) -> None:
         self.decide = decide
+        self.now = NOW
         self.log: list[Event] = []
         self.live: dict[UUID, Aggregate] = {}
         self.read: list[Aggregate] = []
 
     def send(self, command: c.Command) -> Answer:
         """Decide a command. A refused one leaves nothing behind."""
-        ledger = Ledger(self.load, now=NOW, rules=TradingRules(collar=COLLAR))
+        ledger = Ledger(self.load, now=self.now, rules=TradingRules(collar=COLLAR))
         try:
             answer = self.decide(command, ledger)
         except Refusal:

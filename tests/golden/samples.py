@@ -20,7 +20,7 @@ ACCOUNT, OWNER, TRANSFER = (UUID(int=0xA0 + n) for n in range(3))
 BUY, SALE, REFUSED, RESTING = (UUID(int=0xB0 + n) for n in range(4))
 BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
-SETTLES = date(2026, 3, 3)
+SETTLES = date(2026, 3, 2)
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 
 BUYS = OrderTerms(

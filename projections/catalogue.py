@@ -4,7 +4,10 @@ from projections.activity import Activity
 from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
+from projections.corporate_actions import CorporateActions
+from projections.dividends import Dividends
 from projections.executions import Executions
+from projections.gains import Gains
 from projections.history import History
 from projections.holders import Holders
 from projections.open_orders import OpenOrders
@@ -13,6 +16,7 @@ from projections.positions import Positions
 from projections.projection import Projection
 from projections.settlements import Settlements
 from projections.statements import Statements
+from projections.transfers import Transfers
 
 PROJECTIONS: tuple[Projection, ...] = (
     Balances(),
@@ -26,6 +30,10 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    Transfers(),
+    Gains(),
+    CorporateActions(),
+    Dividends(),
     Settlements(),
 )
 

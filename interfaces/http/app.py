@@ -12,6 +12,7 @@ from interfaces.http import (
     admin,
     auth,
     compliance,
+    corporate_actions,
     estimates,
     firm,
     health,
@@ -21,6 +22,8 @@ from interfaces.http import (
     quotes,
     settlements,
     statements,
+    tax,
+    transfers,
     wallet,
 )
 from interfaces.http.call import LARGEST_BODY, Call
@@ -32,6 +35,8 @@ from interfaces.http.replies import Reply
 
 WITH_LOGIN = (
     wallet,
+    transfers,
+    tax,
     account,
     orders,
     estimates,
@@ -41,6 +46,7 @@ WITH_LOGIN = (
     settlements,
     quotes,
     compliance,
+    corporate_actions,
     firm,
     admin,
 )

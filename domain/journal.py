@@ -432,7 +432,7 @@ def _(e: Position.WashSaleDisallowed) -> Lines:
     before = Relief(lot_id=e.replacement_id, quantity=e.quantity, cost=e.cost, acquired_at=lot.acquired_at)
     yield at_cost(who, e.symbol, before, sign=-1)
     yield at_cost(who, e.symbol, lot)
-    yield from customer((realized(who, "WashDisallowed"), -e.disallowed))
+    yield from customer((realised(who, "WashDisallowed"), -e.disallowed))
 
 
 books_nothing(Account.LotMethodChosen)

@@ -149,12 +149,12 @@ def payable(account_id: UUID) -> str:
 
 def shares_at_cost(account_id: UUID, symbol: str) -> str:
     """Shares in lots."""
-    return f"Assets:Cust:C{account_id}:Pos:{security(symbol)}"
+    return f"Assets:Cust:C{account_id}:Pos:{segment(symbol)}"
 
 
-def realized(account_id: UUID, term: str) -> str:
+def realised(account_id: UUID, term: str) -> str:
     """Realised gain; `term` is ShortTerm, LongTerm or WashDisallowed."""
-    return f"Income:Cust:C{account_id}:Realized:{term}"
+    return f"Income:Cust:C{account_id}:Realised:{term}"
 
 
 def charged(account_id: UUID, name: str) -> str:
@@ -204,22 +204,22 @@ def debt_due(account_id: UUID) -> str:
 
 def owned_free(account_id: UUID, symbol: str) -> str:
     """The customer's shares that no order has reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:Free"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:Free"
 
 
 def owned_held(account_id: UUID, symbol: str) -> str:
     """The customer's shares that orders to sell have reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:HeldOrders"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:HeldOrders"
 
 
 def at_depository(symbol: str) -> str:
     """Shares that lie at the depository."""
-    return f"Assets:SR:Street:DTC:{security(symbol)}"
+    return f"Assets:SR:Street:DTC:{segment(symbol)}"
 
 
 def at_clearing(symbol: str) -> str:
     """Shares the clearing house will deliver, or is to be given."""
-    return f"Assets:SR:Street:NSCC:{security(symbol)}"
+    return f"Assets:SR:Street:NSCC:{segment(symbol)}"
 
 
 def collected(name: str) -> str:
@@ -239,7 +239,7 @@ CREDIT_INTEREST = "Expenses:Firm:CreditInterest"
 _CHARGE_WORDS = {COMMISSION: "Commission", "sec31": "SEC31", "taf": "TAF", "cat": "CAT"}
 
 
-def security(symbol: str) -> str:
+def segment(symbol: str) -> str:
     """A symbol as part of an account's name: outside tools take letters, digits and hyphens there."""
     return symbol.translate(_HYPHENS)
 
@@ -331,7 +331,7 @@ def _(e: Position.LotsRelieved) -> Lines:
     yield from customer((receivable(who), e.proceeds))
     yield from customer(*((charged(who, charge.name), charge.amount) for charge in e.charges))
     for relief, gain in gains(e.relieved, gross):
-        yield from customer((realized(who, _term(relief, e.sold_on)), -gain))
+        yield from customer((realised(who, _term(relief, e.sold_on)), -gain))
     yield from firm((STREET_RECEIVABLE, street), (unsettled_payable(who), -e.proceeds))
     yield from _earned(e.charges, rounding=street - gross)
     yield from stock_record(
@@ -420,7 +420,7 @@ def _(e: Position.FractionCashed) -> Lines:
     yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
     yield from customer((free(who), e.cash))
     for relief, gain in gains(e.relieved, e.cash):
-        yield from customer((realized(who, _term(relief, e.recorded_at.date())), -gain))
+        yield from customer((realised(who, _term(relief, e.recorded_at.date())), -gain))
     yield from stock_record(
         e.symbol, (owned_free(who, e.symbol), e.quantity), (at_depository(e.symbol), -e.quantity)
     )
@@ -432,7 +432,7 @@ def _(e: Position.WashSaleDisallowed) -> Lines:
     before = Relief(lot_id=e.replacement_id, quantity=e.quantity, cost=e.cost, acquired_at=lot.acquired_at)
     yield at_cost(who, e.symbol, before, sign=-1)
     yield at_cost(who, e.symbol, lot)
-    yield from customer((realized(who, "WashDisallowed"), -e.disallowed))
+    yield from customer((realised(who, "WashDisallowed"), -e.disallowed))
 
 
 books_nothing(Account.LotMethodChosen)

@@ -28,7 +28,7 @@ BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
 DIVIDEND, SPLIT, MONTH, SPLIT_ORDER = (UUID(int=0xE0 + n) for n in range(4))
 SENT, LOST = UUID(int=0xF0), UUID(int=0xF1)
-SETTLES = date(2026, 3, 3)
+SETTLES = date(2026, 3, 2)
 EX_DATE, PAY_DATE = date(2026, 3, 4), date(2026, 3, 20)
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -121,6 +121,26 @@ def _story() -> list[Event]:
             cost=D("297.38"),
             profit=D("0.00"),
             relieved=(Relief(lot_id=BOUGHT, quantity=D("3.000000"), cost=D("297.38"), acquired_at=START),),
+        ),
+        _position(
+            Position.WashSaleDisallowed,
+            execution_id=SOLD,
+            sold_lot_id=BOUGHT,
+            sold_on=START.date(),
+            quantity=D("2.000000"),
+            disallowed=D("1.25"),
+            term=Term.SHORT,
+            replacement_id=BOUGHT,
+            cost=D("198.25"),
+            lot=Lot(
+                lot_id=UUID(int=0xC2),
+                quantity=D("2.000000"),
+                cost=D("199.50"),
+                acquired_at=START,
+                held_since=START.date() - 3 * DAY,
+                replaces=SOLD,
+                order_id=BUY,
+            ),
         ),
         _order(
             Order.Rejected,
@@ -239,26 +259,6 @@ def _story() -> list[Event]:
             terms=structs.replace(SELLS, quantity=D("6.000000")),
             filled=D("0.000000"),
             revision=1,
-        ),
-        _position(
-            Position.WashSaleDisallowed,
-            execution_id=SOLD,
-            sold_lot_id=BOUGHT,
-            sold_on=START.date(),
-            quantity=D("2.000000"),
-            disallowed=D("1.25"),
-            term=Term.SHORT,
-            replacement_id=BOUGHT,
-            cost=D("198.25"),
-            lot=Lot(
-                lot_id=UUID(int=0xC2),
-                quantity=D("2.000000"),
-                cost=D("199.50"),
-                acquired_at=START,
-                held_since=START.date() - 3 * DAY,
-                replaces=SOLD,
-                order_id=BUY,
-            ),
         ),
         _account(Account.Withdrawn, transfer_id=TRANSFER, amount=D("1.00")),
         _transfer(

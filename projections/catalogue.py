@@ -7,6 +7,7 @@ from projections.balances import Balances
 from projections.executions import Executions
 from projections.history import History
 from projections.holders import Holders
+from projections.journal import Journal
 from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
@@ -25,6 +26,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    Journal(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

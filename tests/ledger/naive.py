@@ -25,6 +25,7 @@ from projections.positions import LotRow, PositionRow
 from projections.projection import Fact
 from projections.words import describe
 from tests.ledger import naive_over_time
+from tests.ledger.naive_journal import journal
 
 Key = tuple[Any, ...]
 Rows = dict[Key, Any]
@@ -230,5 +231,6 @@ TABLES = {
     "executions": executions,
     "activity": activity,
     "audit": audit,
+    "journal": journal,
     **naive_over_time.TABLES,
 }

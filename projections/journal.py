@@ -192,9 +192,7 @@ JOURNAL_OF_ACCOUNT = Question(
 """A customer's postings, newest first. `account` is how the accounts' names begin, "" for all; `since` and `until`
 are days, both inclusive; `before` and `line` are the place of the last row of the page before, or STANDING and 0."""
 
-JOURNAL = Question(
-    "journal", JournalLine, "true" + _PAGE, select=", ".join(JournalLine.__struct_fields__)
-)
+JOURNAL = Question("journal", JournalLine, "true" + _PAGE, select=", ".join(JournalLine.__struct_fields__))
 """The same of everybody."""
 
 

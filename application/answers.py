@@ -11,17 +11,23 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.terms import OrderType, Side, TimeInForce
+from domain.trade import total
 from domain.values import Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
-    """An account's cash after a command. `held` is promised to open orders; the rest may be spent."""
+    """An account's cash after a command. `held` is promised to open orders; the rest, `available`, may be spent.
+
+    `unsettled` is what sales have yet to bring: it may be spent, and not be paid out.
+    """
 
     account_id: UUID
     status: str
     cash: Money
     held: Money
     available: Money
+    unsettled: Money
+    withdrawable: Money
     transfer_id: UUID | None = None
     log_position: int = 0
 
@@ -34,6 +40,8 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             cash=account.cash,
             held=account.held,
             available=account.available,
+            unsettled=account.unsettled_proceeds,
+            withdrawable=account.withdrawable,
             transfer_id=transfer_id,
         )
 
@@ -63,6 +71,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     ended_at: datetime | None
     venue: str | None
     revision: int
+    charges: Money
+    charges_held: Money
     log_position: int = 0
 
     @classmethod
@@ -93,6 +103,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             ended_at=order.ended_at,
             venue=order.venue,
             revision=order.revision,
+            charges=total(tuple(order.charged.values())),
+            charges_held=order.charges_held,
         )
 
 

@@ -72,12 +72,14 @@ class FeeSchedule:
 
     def __init__(self, rates: Iterable[Rate]) -> None:
         self._rates: dict[str, list[Rate]] = {}
-        for rate in sorted(rates, key=lambda rate: rate.since):
+        for rate in rates:
             self._rates.setdefault(rate.name, []).append(rate)
+        for same_name in self._rates.values():
+            same_name.sort(key=lambda rate: rate.since)
         self._in_force: dict[tuple[date, Side], tuple[Rate, ...]] = {}
 
     def in_force(self, day: date, side: Side) -> tuple[Rate, ...]:
-        """The rates that charge something on this side on this trade date, the broker's own first."""
+        """The rates that charge something on this side on this trade date, in the order of the schedule."""
         found = self._in_force.get((day, side))
         if found is None:
             found = self._in_force[day, side] = tuple(self._charging(day, side))

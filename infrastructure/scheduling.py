@@ -1,6 +1,7 @@
-"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go."""
+"""What is due at a time, done again and again by one process: day orders end with their session, for one."""
 
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import psycopg
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from msgspec import Struct
 
 from application import commands as c
 from application.answers import Answer
@@ -16,7 +18,6 @@ from application.errors import Unavailable
 from application.requests import Request
 from domain.errors import Refusal
 from infrastructure.eventstore.committer import Committer
-from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
@@ -26,9 +27,6 @@ from projections.orders import DAY_ORDERS_PLACED_BEFORE, OrderRow
 
 log = structlog.get_logger()
 
-EXPIRE_EVERY_S = 0.5
-SNAPSHOT_EVERY_S = 30
-PURGE_EVERY_S = 3600
 EXPIRE_AT_ONCE = 1000
 LEASE_CHECK_S = 0.5
 
@@ -70,23 +68,28 @@ class SessionEnds:
         return self._committer.submit(Request.by_role("scheduler", command))
 
 
+class Job(Struct, frozen=True):
+    """Work that is done every so many seconds, each time as far as it is due."""
+
+    name: str
+    every: float
+    work: Callable[[], Any]
+
+
 class Jobs:
     """All jobs of the scheduler role, run by APScheduler while this process holds the lease."""
 
-    def __init__(self, url: str, *, session_ends: SessionEnds, snapshotter: Snapshotter) -> None:
-        self._url = url
+    def __init__(self, url: str, jobs: Iterable[Job]) -> None:
+        self._jobs = tuple(jobs)
         self._lease = Lease(url, "scheduler")
-        self._session_ends = session_ends
-        self._snapshotter = snapshotter
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
 
     def run(self, stop: threading.Event) -> None:
         """Do what is due until `stop` is set. Without the lease the jobs are paused."""
-        self._scheduler.add_job(self._expire, "interval", seconds=EXPIRE_EVERY_S)
-        self._scheduler.add_job(self._snapshot, "interval", seconds=SNAPSHOT_EVERY_S)
-        self._scheduler.add_job(self._purge, "interval", seconds=PURGE_EVERY_S)
+        for job in self._jobs:
+            self._scheduler.add_job(_guarded, "interval", (job,), seconds=job.every)
         self._scheduler.start(paused=True)
         while not stop.is_set():
             if self._lease.hold():
@@ -97,26 +100,19 @@ class Jobs:
         self._scheduler.shutdown(wait=True)
         self._lease.release()
 
-    def _expire(self) -> None:
-        _guarded(self._session_ends.expire, job="expire")
 
-    def _snapshot(self) -> None:
-        _guarded(self._snapshotter.take, job="snapshot")
-
-    def _purge(self) -> None:
-        _guarded(self._purge_sessions, job="purge")
-
-    def _purge_sessions(self) -> None:
-        with connect(self._url, application="daybook scheduler") as connection:
-            connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+def purge_logins(url: str) -> None:
+    """Forget logins that have ended."""
+    with connect(url, application="daybook scheduler") as connection:
+        connection.execute("DELETE FROM sessions WHERE expires_at < now()")
 
 
-def _guarded(work: Any, *, job: str) -> None:
+def _guarded(job: Job) -> None:
     """A job that fails is tried again at its next turn."""
     try:
-        work()
+        job.work()
     except (psycopg.Error, Unavailable) as error:
-        log.warning("a job could not be done", job=job, error=str(error).strip())
+        log.warning("a job could not be done", job=job.name, error=str(error).strip())
 
 
 def _ended(future: "Future[Answer]") -> bool:

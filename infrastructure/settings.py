@@ -41,6 +41,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     market_speed: str = "1"  # market seconds per wall second, or "max"
     market_exit_at_end: bool = False  # whether the market role ends with its data, rather than idling
     collar: Decimal = Decimal("0.05")
+    settlement_days: Annotated[int, Meta(ge=0, le=10)] = 1  # sessions from trade to settlement
+    fees: Literal["us", "none"] = "us"  # what regulators charge for trades, by trade date
+    commission_file: Path | None = None  # the broker's own charges; None: none
     stop_elected_by: Literal["last", "quote"] = "last"
     fill_wait_ms: int = 250
     position_wait: float = 2.0

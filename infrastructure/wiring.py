@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -33,8 +33,10 @@ from infrastructure.redis.channels import LOG_APPENDED, Subscription
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
-from infrastructure.scheduling import Jobs, SessionEnds
+from infrastructure.scheduling import Job, Jobs, SessionEnds, purge_logins
 from infrastructure.settings import SettingIsWrong, Settings
+from infrastructure.settling import Settler
+from infrastructure.trading_rules import trading_rules
 from projections.catalogue import PROJECTIONS
 
 T = TypeVar("T")
@@ -53,7 +55,7 @@ def committer_settings(settings: Settings) -> CommitterSettings:
         batch_limit=settings.batch_limit,
         queue_limit=settings.queue_limit,
         cache_aggregates=settings.cache_aggregates,
-        rules=TradingRules(collar=settings.collar),
+        rules=trading_rules(settings),
     )
 
 
@@ -114,6 +116,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     clock: StampingClock
+    rules: TradingRules
     commands: Commands
     reads: Reads
     orders: OrdersNow
@@ -134,8 +137,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     database_url, redis_url = urls_of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
+    decides_by = committer_settings(settings)
     committer = Committer(
-        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+        database_url, clock=clock, settings=decides_by, on_commit=announcer.appended
     ).start()
     news, quotes = News(redis_url), QuoteBoard(redis_url)
     async_connections = async_pool(database_url, application="daybook api")
@@ -156,6 +160,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         yield ApiParts(
             settings=settings,
             clock=clock,
+            rules=decides_by.rules,
             commands=commands,
             reads=Reads(
                 async_connections,
@@ -286,19 +291,55 @@ def executor(settings: Settings) -> RunningExecutor:
 
 def run_scheduler(settings: Settings, stop: threading.Event) -> None:
     """Do what is due until `stop` is set."""
+    with deciding(settings) as at_hand:
+        Jobs(at_hand.database_url, _jobs(settings, at_hand)).run(stop)
+
+
+class Deciding(Struct, frozen=True):
+    """What a process needs that gives commands of its own."""
+
+    database_url: str
+    committer: Committer
+    clock: StampingClock
+
+
+@contextmanager
+def deciding(settings: Settings) -> Iterator[Deciding]:
+    """A committer and the clock it stamps by, closed afterwards."""
     database_url, redis_url = urls_of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
     committer = Committer(
         database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
     ).start()
-    ends = SessionEnds(
-        database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
-    )
-    snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
     try:
-        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+        yield Deciding(database_url, committer, clock)
     finally:
         committer.stop()
         announcer.close()
         clock.close()
+
+
+@contextmanager
+def settler(settings: Settings) -> Iterator[Settler]:
+    """What settles trades, for a command of the operator's."""
+    with deciding(settings) as at_hand:
+        yield _settler(settings, at_hand)
+
+
+def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
+    """Everything the scheduler does, and how often."""
+    url, committer, clock = at_hand.database_url, at_hand.committer, at_hand.clock
+    calendar = calendar_named(settings.calendar)
+    ends = SessionEnds(url, committer=committer, clock=clock, calendar=calendar)
+    return [
+        Job("expire", 0.5, ends.expire),
+        Job("settle", 1, _settler(settings, at_hand).settle_today),
+        Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
+        Job("purge", 3600, lambda: purge_logins(url)),
+    ]
+
+
+def _settler(settings: Settings, at_hand: Deciding) -> Settler:
+    cycle = trading_rules(settings).cycle
+    return Settler(at_hand.database_url, committer=at_hand.committer, clock=at_hand.clock, cycle=cycle)

@@ -37,13 +37,11 @@ class Activity(Projection):
     """One row an event that a customer would want to see."""
 
     name = "activity"
-    version = 1
+    version = 2  # 2: settlements
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
     ignores = (
-        Account.Settled,
-        Account.GoodFaithViolated,
         Account.FundsHeld,
         Account.FundsReleased,
         Order.Accepted,
@@ -79,6 +77,17 @@ class Activity(Projection):
     def sold(self, event: Account.SaleCredited, rows: Rows[ActivityRow]) -> None:
         """Shares were sold."""
         _add(rows, event, "sale", amount=event.amount, **_trade(event))
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[ActivityRow]) -> None:
+        """Trades settled: no cash is gained or lost by it."""
+        _add(rows, event, "settlement")
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[ActivityRow]) -> None:
+        """Shares were sold before what paid for them had settled."""
+        facts = {"symbol": event.symbol, "quantity": event.quantity}
+        _add(rows, event, "good_faith_violation", order_id=event.order_id, **facts)
 
     @on(Order.Placed, Order.Rejected, Order.Replaced)
     def with_terms(

@@ -16,7 +16,10 @@ from projections.questions import Lookup
 
 
 class Balance(Struct):
-    """One account's cash in dollars. `held` is promised to open orders."""
+    """One account's cash in dollars. `held` is promised to open orders.
+
+    `cash` has the proceeds of sales from their trade date; `unsettled` is what of them has yet to come.
+    """
 
     account_id: UUID
     owner_id: UUID
@@ -24,6 +27,8 @@ class Balance(Struct):
     opened_at: datetime
     cash: Decimal
     held: Decimal
+    unsettled: Decimal
+    good_faith_violations: int
     updated_at: datetime
     log_position: int
 
@@ -32,10 +37,10 @@ class Balances(Projection):
     """One row an account."""
 
     name = "balances"
-    version = 1
+    version = 2  # 2: what is unsettled
     row = Balance
     key_columns = ("account_id",)
-    ignores = (Account.Settled, Account.GoodFaithViolated, *Order.FACTS, *Position.FACTS)
+    ignores = (*Order.FACTS, *Position.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""
@@ -46,7 +51,9 @@ class Balances(Projection):
         """A row begins with nothing in it."""
         at = event.recorded_at
         position = rows.fact.log_position
-        balance = Balance(event.account_id, event.owner_id, "open", at, NOTHING, NOTHING, at, position)
+        balance = Balance(
+            event.account_id, event.owner_id, "open", at, NOTHING, NOTHING, NOTHING, 0, at, position
+        )
         rows.add((event.account_id,), balance)
 
     @on(Account.Deposited)
@@ -78,8 +85,20 @@ class Balances(Projection):
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[Balance]) -> None:
-        """Proceeds come in."""
-        self._row(event, rows).cash += event.amount
+        """Proceeds are due."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.unsettled += event.amount
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[Balance]) -> None:
+        """Proceeds came in."""
+        self._row(event, rows).unsettled -= event.due.proceeds
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[Balance]) -> None:
+        """One more."""
+        self._row(event, rows).good_faith_violations += 1
 
     @on(Account.Suspended)
     def suspended(self, event: Account.Suspended, rows: Rows[Balance]) -> None:

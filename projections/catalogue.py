@@ -12,6 +12,7 @@ from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
 from projections.projection import Projection
+from projections.settlements import Settlements
 from projections.statements import Statements
 
 PROJECTIONS: tuple[Projection, ...] = (
@@ -27,6 +28,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     Holders(),
     Actors(),
     Journal(),
+    Settlements(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

@@ -1,6 +1,6 @@
 """Every execution: what traded, at which price, where, on which quote, with which profit."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.order import Order
 from domain.position import Position
+from domain.trade import Charge
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
 
@@ -25,6 +26,9 @@ class ExecutionRow(Struct):
     quantity: Decimal
     price: Decimal
     amount: Decimal
+    charges: list[Charge]
+    net_amount: Decimal
+    settles_on: date | None
     profit: Decimal | None
     leaves_quantity: Decimal
     venue: str
@@ -37,7 +41,7 @@ class Executions(Projection):
     """One row an execution, put together from what it did to the order, the cash and the lots."""
 
     name = "executions"
-    version = 2  # 2: the index by symbol and quote
+    version = 3  # 2: the index by symbol and quote; 3: charges and settlement
     row = ExecutionRow
     key_columns = ("execution_id",)
     indexes = (
@@ -84,6 +88,9 @@ class Executions(Projection):
             quantity=event.quantity,
             price=event.price,
             amount=event.amount,
+            charges=list(event.charges),
+            net_amount=event.amount,
+            settles_on=None,
             profit=None,
             leaves_quantity=event.leaves_quantity,
             venue=event.venue,
@@ -98,12 +105,14 @@ class Executions(Projection):
         """It was a buy."""
         row = rows[(event.execution_id,)]
         row.symbol, row.side = event.symbol, "buy"
+        row.net_amount, row.settles_on = event.amount, event.settles_on
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[ExecutionRow]) -> None:
         """It was a sale."""
         row = rows[(event.execution_id,)]
         row.symbol, row.side = event.symbol, "sell"
+        row.net_amount, row.settles_on = event.amount, event.settles_on
 
     @on(Position.LotsRelieved)
     def relieved(self, event: Position.LotsRelieved, rows: Rows[ExecutionRow]) -> None:

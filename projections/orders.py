@@ -11,13 +11,17 @@ from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
+from domain.trade import total
 from domain.values import NO_SHARES, NOTHING, average
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
 
 
 class OrderRow(Struct):
-    """One order. `amount` is what was paid or received for `filled_quantity`, in dollars."""
+    """One order. `amount` is what was paid or received for `filled_quantity` before charges, in dollars.
+
+    `charges_held` is what of a buy's hold is there for charges: they come to no more.
+    """
 
     order_id: UUID
     account_id: UUID
@@ -38,6 +42,8 @@ class OrderRow(Struct):
     leaves_quantity: Decimal
     notional: Decimal
     amount: Decimal
+    charges: Decimal
+    charges_held: Decimal
     average_price: Decimal | None
     placed_at: datetime
     accepted_at: datetime | None
@@ -52,7 +58,7 @@ class Orders(Projection):
     """One row an order, rejected ones too."""
 
     name = "orders"
-    version = 1
+    version = 2  # 2: charges
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
@@ -66,6 +72,7 @@ class Orders(Projection):
     def placed(self, event: Order.Placed, rows: Rows[OrderRow]) -> None:
         """An order begins."""
         row = _born(event, event.terms, rows.fact)
+        row.charges_held = event.charges_held
         rows.add((row.order_id,), row)
 
     @on(Order.Rejected)
@@ -95,6 +102,8 @@ class Orders(Projection):
         row.leaves_quantity = event.leaves_quantity
         row.notional += event.quantity * event.price
         row.amount += event.amount
+        if event.charges:
+            row.charges += total(event.charges)
         row.average_price = average(row.notional, row.filled_quantity)
         row.status = "partially_filled" if event.leaves_quantity else "filled"
         row.venue = event.venue
@@ -108,6 +117,7 @@ class Orders(Projection):
         row.quantity, row.limit_price = event.terms.quantity, event.terms.limit_price
         row.stop_price, row.revision = event.terms.stop_price, event.revision
         row.leaves_quantity = event.terms.quantity - row.filled_quantity
+        row.charges_held = event.charges_held
 
     @on(Order.Cancelled)
     def cancelled(self, event: Order.Cancelled, rows: Rows[OrderRow]) -> None:
@@ -146,6 +156,8 @@ def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
         leaves_quantity=terms.quantity,
         notional=NOTHING,
         amount=NOTHING,
+        charges=NOTHING,
+        charges_held=NOTHING,
         average_price=None,
         placed_at=event.recorded_at,
         accepted_at=None,

@@ -15,6 +15,7 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.order import Order
 from domain.position import Position
+from domain.trade import total
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -50,7 +51,7 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 1
+    version = 2  # 2: fees apart from what was bought and sold
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
@@ -117,6 +118,8 @@ class Statements(Projection):
         """What the shares cost."""
         row = self._row(event, rows)
         row.cost += event.lot.cost
+        row.bought -= total(event.charges)
+        row.fees += total(event.charges)
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
         _keep(row, event, rows)
 
@@ -125,6 +128,8 @@ class Statements(Projection):
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
+        row.sold += total(event.charges)
+        row.fees += total(event.charges)
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
         _keep(row, event, rows)

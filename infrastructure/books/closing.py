@@ -108,7 +108,7 @@ def _told_by_tables(
         return None
     if _has_moved_on(connection, scope, account_id):
         return None
-    told = _cash(balance[0], {one.account: one.amount for one in sums}) if sums else []
+    told = _cash(balance[0], {one.account: one.amount for one in sums})
     told += [one for row in positions for one in _shares(row)]
     books = {Book.CUSTOMER: ("Assets:Cust:",), Book.STOCK: ("Liabilities:SR:",)}
     wanted = tuple(root for book in scope.books for root in books.get(book, ()))
@@ -136,10 +136,11 @@ def _rows(connection: Connection[Any], name: str, account_id: UUID) -> list[Any]
 def _cash(row: Balance, sums: dict[str, Decimal]) -> list[Closing]:
     """Free cash is what is there and not held, due or on its way out."""
     who = row.account_id
-    due = sums.get(chart.receivable(who), NOTHING) + sums.get(chart.held_for_withdrawal(who), NOTHING)
+    leaving = sums.get(chart.held_for_withdrawal(who), NOTHING)
     return [
-        Closing(account=chart.free(who), commodity=chart.USD, amount=row.cash - row.held - due),
+        Closing(account=chart.free(who), commodity=chart.USD, amount=row.cash - row.held - row.unsettled - leaving),
         Closing(account=chart.held_for_orders(who), commodity=chart.USD, amount=row.held),
+        Closing(account=chart.receivable(who), commodity=chart.USD, amount=row.unsettled),
     ]
 
 

@@ -166,7 +166,7 @@ _KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
     "timestamptz": (Times, _TIMESTAMPTZ, lambda moment: _pack_int8(_microseconds(moment))),
     "text": (Texts, _TEXT, _text),
     "numeric": (Texts, _TEXT, _text),
-    "date": (Texts, _TEXT, _text),
     "boolean": (Texts, _TEXT, _text),
+    "date": (Texts, _TEXT, _text),
     "jsonb": (Texts, _TEXT, msgspec.json.encode),
 }

@@ -98,6 +98,8 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
     return _outcome(work)
 
 
+app.command("interfaces.cli.settle:settle", name="settle")
+
 for _name in ("users", "projections"):
     if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
         app.command(f"interfaces.cli.{_name}:app", name=_name)

@@ -14,7 +14,8 @@ from projections.orders import OrderRow
 
 
 class OrderView(Struct, frozen=True):
-    """An order. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
+    """An order. `charges` are what its executions were charged, in dollars; `charges_held` what is set aside
+    of a buy's money for them, the most they can come to. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
 
     order_id: UUID
     client_order_id: str | None
@@ -33,6 +34,8 @@ class OrderView(Struct, frozen=True):
     average_price: Decimal | None
     venue: str | None
     revision: int
+    charges: Decimal
+    charges_held: Decimal
     placed_at: datetime
     accepted_at: datetime | None
     triggered_at: datetime | None

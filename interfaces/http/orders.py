@@ -11,7 +11,7 @@ from application.answers import Answer, OrderAnswer
 from application.commands import CancelOrder, PlaceOrder, ReplaceOrder
 from application.errors import QuotesMustBeKnown
 from domain.errors import OrderMustExist
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import OrderTerms, OrderType, Side, TimeInForce
 from domain.values import Price
 from domain.values import symbol as checked_symbol
 from interfaces.http.call import Call
@@ -171,6 +171,19 @@ def _command(call: Call, data: NewOrder) -> PlaceOrder:
         client_order_id=named,
         ask=_ask(call, symbol, needed=data.side is Side.BUY and not data.type.has_limit),
         is_new=named is None,
+    )
+
+
+def asked_for(data: NewOrder) -> OrderTerms:
+    """The terms of the order that was given. Raises what they are refused as."""
+    return OrderTerms.checked(
+        symbol=checked_symbol(data.symbol),
+        side=data.side,
+        type=data.type,
+        quantity=number(data.quantity),
+        time_in_force=data.time_in_force,
+        limit_price=optional_number(data.limit_price),
+        stop_price=optional_number(data.stop_price),
     )
 
 

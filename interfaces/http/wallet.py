@@ -11,7 +11,7 @@ from msgspec import Struct
 from application.answers import AccountAnswer, Answer
 from application.commands import Deposit, Withdraw
 from domain.errors import AccountMustExist
-from domain.values import money
+from domain.values import NOTHING, money
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import Amount, Cursor, Limit, MinPosition, number
@@ -28,14 +28,20 @@ class Transfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Wallet(Struct, frozen=True, kw_only=True):
-    """Cash in dollars. `held` is promised to open orders; the rest buys, or can be withdrawn."""
+    """Cash in dollars. `held` is promised to open orders; the rest is `buying_power`.
+
+    `unsettled` is what sales have yet to bring: it buys, and cannot be withdrawn. Good-faith violations are
+    sales of shares before the sale that had paid for them settled.
+    """
 
     cash: Decimal
     held: Decimal
+    unsettled: Decimal
     buying_power: Decimal
     withdrawable: Decimal
     currency: str = "USD"
     status: str
+    good_faith_violations: int | None = None
     updated_at: datetime | None = None
     log_position: int
 
@@ -109,7 +115,9 @@ def _of_row(row: Balance) -> Wallet:
         cash=row.cash,
         held=row.held,
         buying_power=free,
-        withdrawable=free,
+        unsettled=row.unsettled,
+        withdrawable=max(free - row.unsettled, NOTHING),
+        good_faith_violations=row.good_faith_violations,
         status=row.status,
         updated_at=row.updated_at,
         log_position=row.log_position,
@@ -124,7 +132,8 @@ def _transferred(answer: Answer, amount: Decimal) -> Transferred:
         cash=answer.cash,
         held=answer.held,
         buying_power=answer.available,
-        withdrawable=answer.available,
+        unsettled=answer.unsettled,
+        withdrawable=answer.withdrawable,
         status=answer.status,
         log_position=answer.log_position,
     )

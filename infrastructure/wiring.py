@@ -16,6 +16,7 @@ from application.requests import Request
 from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.books.downloads import Exports
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
@@ -123,6 +124,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     people: People
     quotes: QuoteBoard
     history: History
+    exports: Exports
     projections: Projections
     health: HealthCheck
 
@@ -172,6 +174,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             people=People(async_connections, login_hours=settings.login_hours),
             quotes=quotes,
             history=History(connections, clock.now),
+            exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
             health=health,
         )

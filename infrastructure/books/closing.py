@@ -138,7 +138,9 @@ def _cash(row: Balance, sums: dict[str, Decimal]) -> list[Closing]:
     who = row.account_id
     leaving = sums.get(chart.held_for_withdrawal(who), NOTHING)
     return [
-        Closing(account=chart.free(who), commodity=chart.USD, amount=row.cash - row.held - row.unsettled - leaving),
+        Closing(
+            account=chart.free(who), commodity=chart.USD, amount=row.cash - row.held - row.unsettled - leaving
+        ),
         Closing(account=chart.held_for_orders(who), commodity=chart.USD, amount=row.held),
         Closing(account=chart.receivable(who), commodity=chart.USD, amount=row.unsettled),
     ]

@@ -60,7 +60,7 @@ def _text(connection: Connection[Any], scope: Scope, wanted: str, tell: Progress
     explicit = not_left_to_fifo(connection, scope) if wanted == "beancount" else set()
     writer: Beancount | Hledger = Beancount(explicit) if wanted == "beancount" else Hledger(explicit)
     yield writer.head(_told(scope))
-    yield from _declarations(connection, scope, writer)
+    yield from declarations(connection, scope, writer)
     for entry in chain(openings(connection, scope), entries(connection, scope, tell)):
         yield writer.entry(entry)
     for some in closings(connection, scope):
@@ -75,7 +75,7 @@ def _told(scope: Scope) -> Iterator[str]:
     yield f"as known at {moment}, log position {scope.log_position}"
 
 
-def _declarations(connection: Connection[Any], scope: Scope, writer: Beancount | Hledger) -> Iterator[str]:
+def declarations(connection: Connection[Any], scope: Scope, writer: Beancount | Hledger) -> Iterator[str]:
     """Commodities, payees and accounts that the entries use, and no others."""
     first = _first_day(connection, scope)
     for (name,) in _asked(connection, scope, "commodities", "SELECT commodity", "GROUP BY 1 ORDER BY 1"):

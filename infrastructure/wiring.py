@@ -17,6 +17,7 @@ from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.books.downloads import Exports
+from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
@@ -210,6 +211,7 @@ class RunningProjector:
             on_progress=self._announcer.projected,
             partitions=settings.projector_partitions,
         )
+        self._watch = BooksWatch(database_url)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -217,9 +219,12 @@ class RunningProjector:
         """Project until `stop` is set."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
+        watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
+        watch.start()
         keep_what_is_here()
         self._projector.run(stop)
         listener.join(timeout=2)
+        watch.join(timeout=2)
         self._announcer.close()
 
     def start(self) -> "RunningProjector":

@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.aggregate import Event
+from domain.books import NOUGHT, Sum, moved
 from domain.facts import name_of
 from domain.journal import Posting, booked_on, booking_kinds, effective_on, postings, quiet_kinds
 from projections.projection import Fact, Key, Projection, Rows, on
@@ -18,15 +19,6 @@ from projections.questions import Question
 
 STANDING = 2**62
 """The log position under which a customer's balances are kept as they stand: after all others."""
-
-NOUGHT = Decimal(0)
-
-
-class Sum(Struct, frozen=True, array_like=True, gc=False):
-    """What an account comes to: dollars or shares, and for shares in lots what they have cost."""
-
-    amount: Decimal
-    cost: Decimal | None = None
 
 
 class JournalRow(Struct):
@@ -87,27 +79,6 @@ class Journal(Projection):
         for number, line in enumerate(lines, 1):
             after = moved(standing.balances, line, who)
             rows.append(_row(line, after, standing, number=number, position=position, kind=kind))
-
-
-def name_in(line: Posting, who: str) -> str:
-    """What a line's account is called among a customer's balances: book, account without the id, commodity."""
-    return f"{line.book} {line.account.replace(who, '')} {line.commodity}"
-
-
-def moved(balances: dict[str, Sum], line: Posting, who: str) -> Sum:
-    """Add a line to the balances of the customer `who`; accounts that come to nothing are left out."""
-    name = name_in(line, who)
-    before = balances.get(name)
-    if before is None:
-        after = Sum(line.amount, line.cost)
-    else:
-        cost = line.cost if before.cost is None else before.cost + (line.cost or NOUGHT)
-        after = Sum(before.amount + line.amount, cost)
-    if after.amount or after.cost:
-        balances[name] = after
-    else:
-        balances.pop(name, None)
-    return after
 
 
 def _nothing(event: Event) -> JournalRow:

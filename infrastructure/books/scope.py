@@ -86,10 +86,10 @@ def opened(
     """
     with connect(url, application="daybook export") as connection:
         position, recorded_at = _known(connection, wanted.known_at, now or (lambda: datetime.now(UTC)))
-        _await(connection, position, patience)
+        await_tables(connection, position, patience)
         with snapshot(connection):
             if wanted.account_id is not None:
-                _require_account(connection, wanted.account_id)
+                require_account(connection, wanted.account_id)
             yield connection, _scope(connection, wanted, position, recorded_at)
 
 
@@ -141,7 +141,8 @@ def _last_by(connection: Connection[Any], at: datetime, end: int) -> tuple[int, 
     return low, found
 
 
-def _await(connection: Connection[Any], position: int, patience: float) -> None:
+def await_tables(connection: Connection[Any], position: int, patience: float) -> None:
+    """Wait until the tables have reached a log position. Raises ReadTableMustReachPosition."""
     deadline = time.monotonic() + patience
     while True:
         rows = connection.execute(
@@ -155,7 +156,8 @@ def _await(connection: Connection[Any], position: int, patience: float) -> None:
         time.sleep(LOOK_AGAIN_S)
 
 
-def _require_account(connection: Connection[Any], account_id: UUID) -> None:
+def require_account(connection: Connection[Any], account_id: UUID) -> None:
+    """Raises AccountMustExist."""
     found = connection.execute(
         "SELECT 1 FROM stored_events WHERE account_id = %s LIMIT 1", (account_id,)
     ).fetchone()

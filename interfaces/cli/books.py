@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import IO, Annotated, Literal
 from uuid import UUID
 
-from cyclopts import Parameter
+import msgspec
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from application.expected import TellTheOperator
 from domain.errors import InstantMustBeWellFormed, Refusal
+from infrastructure.books.check import Checked, check_books
 from infrastructure.books.exporting import export as exported
 from infrastructure.books.scope import Wanted
 from infrastructure.settings import Settings
@@ -75,6 +78,54 @@ def export(
         return 0
 
     return refusing(work)
+
+
+check = App(name="check", help="Look whether what must always hold does.")
+
+
+@check.command
+def books(
+    *,
+    from_: Annotated[int, Parameter(name="--from", validator=Number(gte=0))] = 0,
+    account: UUID | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Check every rule of the books over the log, and the tables of journal, balances and positions against it.
+
+    Exit code 0 when all hold; 1 at the first violation, with the event, the accounts, what was expected and what was
+    found; 2 when something was refused.
+
+    Parameters
+    ----------
+    from_
+        Begin after this log position, with the journal's balances there.
+    account
+        One customer's books only.
+    json
+        Say the result as JSON on stdout.
+    """
+
+    def work() -> int:
+        url = _found(data_dir, database_url).database_url or ""
+        with progress("books", "log positions") as tell:
+            found = check_books(url, after=from_, account_id=account, tell=tell)
+        print(msgspec.json.encode(found).decode() if json else _sentence(found))
+        return 0 if found.violation is None else 1
+
+    return refusing(work)
+
+
+def _sentence(found: Checked) -> str:
+    if found.violation is not None:
+        return f"violated: {found.violation}"
+    tables = (
+        f"compared at {found.tables_at}"
+        if found.tables_at is not None
+        else "not compared: they never stood still"
+    )
+    return f"ok: {found.events:,} events up to log position {found.position}; tables {tables}"
 
 
 def refusing(work: Callable[[], int | None]) -> int:

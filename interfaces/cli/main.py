@@ -105,6 +105,7 @@ for _name in ("users", "projections"):
         app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 app.command("interfaces.cli.books:export", name="export")
+app.command("interfaces.cli.books:check", name="check")
 
 
 def main() -> None:

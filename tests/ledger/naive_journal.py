@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from domain.books import Sum
 from domain.facts import name_of
 from domain.journal import booked_on, effective_on, postings
-from projections.journal import STANDING, JournalRow, Sum
+from projections.journal import STANDING, JournalRow
 from projections.projection import Fact
 
 

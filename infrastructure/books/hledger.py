@@ -42,7 +42,7 @@ class Hledger:
 
     def entry(self, entry: Entry) -> str:
         """A transaction."""
-        place = entry.log_position or "opening"
+        place = f"E{entry.log_position}" if entry.log_position else "opening"
         head = f"\n{entry.on} * ({place}) {entry.payee} | {plain(entry.words)}\n"
         return head + "".join(_metadata(entry)) + "".join(self._lines(entry))
 

@@ -22,8 +22,9 @@ from infrastructure.books.hledger import Hledger
 from infrastructure.books.lots import not_left_to_fifo
 from infrastructure.books.scope import Wanted, opened
 from infrastructure.postgres.connections import connect
-from tests.books.story import START, Bookshop, Two, wander
+from tests.books.story import Bookshop, Two, wander
 from tests.books.tools import Tools
+from tests.projecting.worked import START
 
 D = Decimal
 FORMS = ("beancount", "hledger")

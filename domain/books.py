@@ -13,7 +13,7 @@ from functools import cache
 from msgspec import Struct
 
 from domain.account import Account
-from domain.journal import USD, Book, Posting, security
+from domain.journal import USD, Book, Posting, segment
 from domain.position import Position
 from domain.values import NOTHING, Money, Quantity
 
@@ -117,7 +117,12 @@ def broken(
     if account is not None:
         yield from _owned_apart(balances, account)
         yield from cash_apart(
-            balances, cash=account.cash, held=account.held, unsettled=account.unsettled_proceeds
+            balances,
+            cash=account.cash,
+            held=account.held,
+            unsettled=account.unsettled_proceeds,
+            withdrawing=account.withdrawing,
+            owed=account.owed,
         )
     for one in positions:
         yield from shares_apart(
@@ -202,18 +207,21 @@ def _unpaid_apart(balances: Balances) -> Iterator[Broken]:
 
 def _owned_apart(balances: Balances, account: Account) -> Iterator[Broken]:
     for symbol in symbols_in(balances) | set(account.shares):
-        wanted = {f"C Assets:Cust:C:Pos:{security(symbol)} {symbol}": account.shares.get(symbol, NOUGHT)}
+        wanted = {f"C Assets:Cust:C:Pos:{segment(symbol)} {symbol}": account.shares.get(symbol, NOUGHT)}
         yield from _unequal("shares_are_the_accounts", balances, wanted)
 
 
-def cash_apart(balances: Balances, *, cash: Money, held: Money, unsettled: Money) -> Iterator[Broken]:
+def cash_apart(
+    balances: Balances, *, cash: Money, held: Money, unsettled: Money, withdrawing: Money, owed: Money
+) -> Iterator[Broken]:
     """Where a customer's cash in the books is not what somebody else says it is."""
     name = "C Assets:Cust:C:Cash:"
-    leaving = _amount(balances, f"{name}HeldWithdraw USD")
     wanted = {
-        f"{name}Free USD": cash - held - unsettled - leaving,
+        f"{name}Free USD": cash - held - unsettled - withdrawing,
         f"{name}HeldOrders USD": held,
+        f"{name}HeldWithdraw USD": withdrawing,
         "C Assets:Cust:C:Unsettled:Receivable USD": unsettled,
+        "C Liabilities:Cust:C:Owed USD": -owed,
     }
     yield from _unequal("cash_is_the_accounts", balances, wanted)
 
@@ -222,7 +230,7 @@ def shares_apart(
     balances: Balances, symbol: str, *, quantity: Quantity, reserved: Quantity, cost: Money
 ) -> Iterator[Broken]:
     """Where a customer's shares of a symbol are not what somebody else says they are."""
-    part = security(symbol)
+    part = segment(symbol)
     name = f"C Assets:Cust:C:Pos:{part} {symbol}"
     wanted = {
         name: quantity,

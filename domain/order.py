@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import UnsetType
+
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     ClientOrderIdMustBeUnique,
@@ -21,7 +23,7 @@ from domain.errors import (
     StopMustNotBeElected,
 )
 from domain.fees import FeeSchedule
-from domain.terms import OrderTerms
+from domain.terms import LotMethod, OrderTerms
 from domain.trade import Charge, Trade, TradeDates, total
 from domain.values import (
     NO_SHARES,
@@ -56,12 +58,14 @@ LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
         "Accepted": (S.ACCEPTED,),
         "Triggered": (S.ACCEPTED,),
         "Replaced": (S.ACCEPTED,),
+        "Adjusted": (S.ACCEPTED,),
         "Executed": (S.PARTIALLY_FILLED, S.FILLED),
         "Cancelled": (S.CANCELLED,),
         "Expired": (S.EXPIRED,),
     },
     S.PARTIALLY_FILLED: {
         "Replaced": (S.PARTIALLY_FILLED,),
+        "Adjusted": (S.PARTIALLY_FILLED,),
         "Executed": (S.PARTIALLY_FILLED, S.FILLED),
         "Cancelled": (S.CANCELLED,),
         "Expired": (S.EXPIRED,),
@@ -182,6 +186,22 @@ class Order(Aggregate, kw_only=True):
             order.terms, order.price_cap, order.revision = self.terms, self.price_cap, self.revision
             order.charges_held = self.charges_held
 
+    class Adjusted(Event, frozen=True, kw_only=True):
+        """A split changed quantity and prices (FIX ExecType D, Restated, ExecRestatementReason 0).
+
+        `filled` is what has been filled, in new shares. The money that changed hands stays what it was.
+        """
+
+        action_id: UUID
+        terms: OrderTerms
+        price_cap: Price | None = None
+        filled: Quantity
+        revision: int
+
+        def apply(self, order: "Order") -> None:
+            order.terms, order.price_cap, order.revision = self.terms, self.price_cap, self.revision
+            order.filled = self.filled
+
     class Cancelled(Event, frozen=True, kw_only=True):
         """The rest of the order was taken back."""
 
@@ -294,6 +314,21 @@ class Order(Aggregate, kw_only=True):
             charges_held=charges_held,
         )
 
+    def adjust(
+        self, terms: OrderTerms, *, price_cap: Price | None, filled: Quantity, action_id: UUID, at: datetime
+    ) -> None:
+        """Bring an open order to the shares and prices after a split."""
+        self._require("Adjusted")
+        self.record(
+            Order.Adjusted,
+            at=at,
+            action_id=action_id,
+            terms=terms,
+            price_cap=price_cap,
+            filled=filled,
+            revision=self.revision + 1,
+        )
+
     def cancel(self, reason: str, *, at: datetime) -> None:
         """Take back what is left of the order; asking again changes nothing."""
         if self.status is S.CANCELLED:
@@ -314,6 +349,12 @@ class Order(Aggregate, kw_only=True):
     def symbol(self) -> str:
         """The ticker."""
         return self._terms.symbol
+
+    @property
+    def lot_method(self) -> LotMethod | None:
+        """By which method a sale chooses its lots; None leaves that to the account's standing order."""
+        method = self._terms.lot_method
+        return None if isinstance(method, UnsetType) else method
 
     @property
     def is_open(self) -> bool:
@@ -394,7 +435,7 @@ class Order(Aggregate, kw_only=True):
         if too_dear or too_cheap:
             raise ExecutionMustRespectItsLimit(f"{price} is worse than the order allows")
 
-    FACTS = (Placed, Rejected, Accepted, Triggered, Executed, Replaced, Cancelled, Expired)
+    FACTS = (Placed, Rejected, Accepted, Triggered, Executed, Replaced, Adjusted, Cancelled, Expired)
 
 
 def cap_on_price(terms: OrderTerms, *, ask: Price | None, collar: Decimal) -> Price | None:

@@ -17,6 +17,7 @@ from application.clock import Clock
 from application.errors import Unavailable
 from application.requests import Request
 from domain.errors import Refusal
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.eventstore.committer import Committer
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
@@ -77,10 +78,14 @@ class Job(Struct, frozen=True):
 
 
 class Jobs:
-    """All jobs of the scheduler role, run by APScheduler while this process holds the lease."""
+    """All jobs of the scheduler role, run while this process holds the lease: by APScheduler, and each day's
+    by its keeper, in a thread of its own.
+    """
 
-    def __init__(self, url: str, jobs: Iterable[Job]) -> None:
+    def __init__(self, url: str, jobs: Iterable[Job], *, keeper: Keeper) -> None:
         self._jobs = tuple(jobs)
+        self._keeper = keeper
+        self._may_work = threading.Event()
         self._lease = Lease(url, "scheduler")
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -91,13 +96,20 @@ class Jobs:
         for job in self._jobs:
             self._scheduler.add_job(_guarded, "interval", (job,), seconds=job.every)
         self._scheduler.start(paused=True)
+        books = threading.Thread(target=self._keeper.keep, args=(self._may_work, stop), name="books")
+        books.start()
         while not stop.is_set():
             if self._lease.hold():
                 self._scheduler.resume()
+                self._may_work.set()
+                self._keeper.here()
             else:
                 self._scheduler.pause()
+                self._may_work.clear()
             stop.wait(LEASE_CHECK_S)
         self._scheduler.shutdown(wait=True)
+        books.join()
+        self._keeper.gone()
         self._lease.release()
 
 

@@ -45,9 +45,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     fees: Literal["us", "none"] = "us"  # what regulators charge for trades, by trade date
     commission_file: Path | None = None  # the broker's own charges; None: none
     stop_elected_by: Literal["last", "quote"] = "last"
+    funding: Literal["instant", "ach"] = (
+        "instant"  # whether transfers are made at once, or by a simulated bank
+    )
+    funding_delay: Annotated[float, Meta(gt=0, le=31_536_000)] = (
+        86_400.0  # what that bank takes, by the clock
+    )
     fill_wait_ms: int = 250
     position_wait: float = 2.0
     projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id
+    interest_rates: str = (
+        ""  # on cash: "2026-01-01:0.035,2026-07-01:0.0325", parts of one a year; empty: none
+    )
+    withholding: Decimal = Decimal(0)  # the part of dividends and interest that is kept for the tax office
     login_hours: int = 24
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000
@@ -81,6 +91,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingIsWrong(f"the port must be from 0 to 65535, not {self.port}")
         if not (self.collar.is_finite() and 0 <= self.collar <= 1):
             raise SettingIsWrong(f"the collar must be from 0 to 1, not {self.collar}")
+        if not (self.withholding.is_finite() and 0 <= self.withholding < 1):
+            raise SettingIsWrong(f"the withholding must be from 0 to less than 1, not {self.withholding}")
         for name in ("database_url", "owner_database_url"):
             _require_connection_url(name, getattr(self, name))
 

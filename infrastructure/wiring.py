@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,12 +17,16 @@ from application.requests import Request
 from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.bookkeeping.days import steps_of_a_day
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.books.downloads import Exports
 from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.funding.due import TransfersDue
+from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
@@ -128,6 +133,10 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     exports: Exports
     projections: Projections
     health: HealthCheck
+
+    def today(self) -> date:
+        """The day by the exchange. Raises MarketClockMustRun."""
+        return calendar_named(self.settings.calendar).day_of(self.clock.now())
 
     def session(self) -> Session | None:
         """Where the market stands in its calendar."""
@@ -300,7 +309,14 @@ def executor(settings: Settings) -> RunningExecutor:
 def run_scheduler(settings: Settings, stop: threading.Event) -> None:
     """Do what is due until `stop` is set."""
     with deciding(settings) as at_hand:
-        Jobs(at_hand.database_url, _jobs(settings, at_hand)).run(stop)
+        keeper = Keeper(
+            at_hand.database_url,
+            urls_of(settings)[1],
+            clock=at_hand.clock,
+            calendar=calendar_named(settings.calendar),
+            steps=steps_of_a_day(settings, at_hand.committer),
+        )
+        Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
 
 
 class Deciding(Struct, frozen=True):
@@ -343,9 +359,23 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
     return [
         Job("expire", 0.5, ends.expire),
         Job("settle", 1, _settler(settings, at_hand).settle_today),
+        Job("transfers", 1, _transfers_due(at_hand).run),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
         Job("purge", 3600, lambda: purge_logins(url)),
     ]
+
+
+@contextmanager
+def transfers_due(settings: Settings) -> Iterator[TransfersDue]:
+    """What asks the bank for news, for a command of the operator's."""
+    with deciding(settings) as at_hand:
+        yield _transfers_due(at_hand)
+
+
+def _transfers_due(at_hand: Deciding) -> TransfersDue:
+    return TransfersDue(
+        at_hand.database_url, committer=at_hand.committer, clock=at_hand.clock, bank=SimulatedAch()
+    )
 
 
 def _settler(settings: Settings, at_hand: Deciding) -> Settler:

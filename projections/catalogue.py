@@ -4,7 +4,10 @@ from projections.activity import Activity
 from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
+from projections.corporate_actions import CorporateActions
+from projections.dividends import Dividends
 from projections.executions import Executions
+from projections.gains import Gains
 from projections.history import History
 from projections.holders import Holders
 from projections.journal import Journal
@@ -14,6 +17,7 @@ from projections.positions import Positions
 from projections.projection import Projection
 from projections.settlements import Settlements
 from projections.statements import Statements
+from projections.transfers import Transfers
 
 PROJECTIONS: tuple[Projection, ...] = (
     Balances(),
@@ -28,6 +32,10 @@ PROJECTIONS: tuple[Projection, ...] = (
     Holders(),
     Actors(),
     Journal(),
+    Transfers(),
+    Gains(),
+    CorporateActions(),
+    Dividends(),
     Settlements(),
 )
 

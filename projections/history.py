@@ -13,12 +13,15 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, changed, invested, split
 
 
 class EquityRow(Struct):
@@ -44,12 +47,15 @@ class History(Projection):
     """One row an account and minute in which its cash or shares moved, and one for where it stands."""
 
     name = "history"
-    version = 1
+    version = 2  # 2: transfers that a bank returned, income, splits
     row = EquityRow
     key_columns = ("account_id", "at")
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -58,6 +64,11 @@ class History(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -70,12 +81,12 @@ class History(Projection):
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
         _keep(rows.add(self.key(event, rows.fact), row), event, rows)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[EquityRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.cash += event.amount
-        row.deposited += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[EquityRow]) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.cash += amount
+        row.deposited += amount
         _keep(row, event, rows)
 
     @on(Account.Withdrawn)
@@ -84,6 +95,14 @@ class History(Projection):
         row = self._row(event, rows)
         row.cash -= event.amount
         row.withdrawn += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[EquityRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.cash -= amount
+        row.withdrawn += amount
         _keep(row, event, rows)
 
     @on(Account.PurchaseDebited)
@@ -102,6 +121,28 @@ class History(Projection):
         row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
         _keep(row, event, rows)
 
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[EquityRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[EquityRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions = split(row.positions, event.symbol, before=event.before, after=event.after)
+        _keep(row, event, rows)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[EquityRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity)
+        _keep(row, event, rows)
+
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[EquityRow]) -> None:
         """What the shares cost."""
@@ -110,13 +151,24 @@ class History(Projection):
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
         _keep(row, event, rows)
 
-    @on(Position.LotsRelieved)
-    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[EquityRow]) -> None:
+    @on(Position.LotsRelieved, Position.FractionCashed)
+    def lots_relieved(
+        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[EquityRow]
+    ) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[EquityRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
         _keep(row, event, rows)
 
     def _row(self, event: Event, rows: Rows[EquityRow]) -> EquityRow:

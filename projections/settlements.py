@@ -8,8 +8,11 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -28,6 +31,9 @@ class Settlement(Struct):
     log_position: int
 
 
+_DUE = (Account.PurchaseDebited, Account.SaleCredited, Account.Settled)
+
+
 class Settlements(Projection):
     """One row an account and settlement date."""
 
@@ -37,17 +43,12 @@ class Settlements(Projection):
     key_columns = ("account_id", "settles_on")
     indexes = ("(settles_on, account_id) WHERE settled_at IS NULL",)
     ignores = (
-        Account.Opened,
-        Account.Deposited,
-        Account.Withdrawn,
-        Account.FundsHeld,
-        Account.FundsReleased,
-        Account.Suspended,
-        Account.Reinstated,
-        Account.Closed,
-        Account.GoodFaithViolated,
+        *(kind for kind in Account.FACTS if kind not in _DUE),
         *Order.FACTS,
         *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

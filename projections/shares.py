@@ -46,6 +46,16 @@ def changed(
     return sorted([*others, after], key=lambda one: one.symbol)
 
 
+def split(shares: Sequence[Shares], symbol: str, *, before: Quantity, after: Quantity) -> list[Shares]:
+    """A new list in which the shares of one symbol have become more or fewer, and are worth the same."""
+    return [
+        Shares(one.symbol, one.quantity + after - before, one.cost, one.price * before / after)
+        if one.symbol == symbol
+        else one
+        for one in shares
+    ]
+
+
 def invested(shares: Sequence[Shares]) -> Money:
     """What the shares are worth at the prices the account last traded them at, each symbol to the cent."""
     return sum((rounded(one.quantity * one.price) for one in shares), NOTHING)

@@ -13,17 +13,20 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.trade import total
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, changed, invested, split
 
 
 class StatementRow(Struct):
-    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees.
+    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees, and income.
 
     The row of the day `LATEST` is where the account stands: the last day's row again.
     """
@@ -37,6 +40,7 @@ class StatementRow(Struct):
     bought: Decimal
     sold: Decimal
     fees: Decimal
+    income: Decimal
     realised: Decimal
     trades: int
     cost: Decimal
@@ -51,12 +55,15 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 2  # 2: fees apart from what was bought and sold
+    version = 2  # 2: fees apart from what was bought and sold, income, splits, returned transfers
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -65,6 +72,11 @@ class Statements(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -77,12 +89,14 @@ class Statements(Projection):
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
         _keep(rows.add(self.key(event, rows.fact), row), event, rows)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[StatementRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.closing_cash += event.amount
-        row.deposited += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(
+        self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[StatementRow]
+    ) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.closing_cash += amount
+        row.deposited += amount
         _keep(row, event, rows)
 
     @on(Account.Withdrawn)
@@ -91,6 +105,14 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash -= event.amount
         row.withdrawn += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[StatementRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.closing_cash -= amount
+        row.withdrawn += amount
         _keep(row, event, rows)
 
     @on(Account.PurchaseDebited)
@@ -113,6 +135,30 @@ class Statements(Projection):
         row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
         _keep(row, event, rows)
 
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[StatementRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[StatementRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions = split(row.positions, event.symbol, before=event.before, after=event.after)
+        _keep(row, event, rows)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[StatementRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity)
+        _keep(row, event, rows)
+
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[StatementRow]) -> None:
         """What the shares cost."""
@@ -121,6 +167,15 @@ class Statements(Projection):
         row.bought -= total(event.charges)
         row.fees += total(event.charges)
         row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
+        _keep(row, event, rows)
+
+    @on(Position.FractionCashed)
+    def fraction_cashed(self, event: Position.FractionCashed, rows: Rows[StatementRow]) -> None:
+        """What the fraction that a split left had cost, and the profit."""
+        row = self._row(event, rows)
+        row.cost -= event.cost
+        row.realised += event.profit
+        row.positions = changed(row.positions, event.symbol, cost=-event.cost)
         _keep(row, event, rows)
 
     @on(Position.LotsRelieved)
@@ -134,11 +189,21 @@ class Statements(Projection):
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
         _keep(row, event, rows)
 
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[StatementRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
+        _keep(row, event, rows)
+
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:
         """Where the account stands, its day's sums begun anew with a new day."""
         row = rows[self.key(event, rows.fact)]
         if _day(row.updated_at) != _day(event.recorded_at):
-            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = row.realised = NOTHING
+            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = NOTHING
+            row.income = row.realised = NOTHING
             row.opening_cash, row.trades = row.closing_cash, 0
             row.first_position = rows.fact.log_position
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
@@ -156,6 +221,7 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> StatementRow:
         bought=NOTHING,
         sold=NOTHING,
         fees=NOTHING,
+        income=NOTHING,
         realised=NOTHING,
         trades=0,
         cost=NOTHING,

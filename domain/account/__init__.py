@@ -4,6 +4,7 @@
 """
 
 from domain.account.core import Account, AccountStatus
+from domain.account.income import Entitlement, entitlement_of
 from domain.account.settling import Unsettled
 
-__all__ = ["Account", "AccountStatus", "Unsettled"]
+__all__ = ["Account", "AccountStatus", "Entitlement", "Unsettled", "entitlement_of"]

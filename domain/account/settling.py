@@ -37,6 +37,7 @@ class Settling:
 
     __slots__ = ()
 
+    cash: Money
     unsettled: dict[date, Unsettled]
     good_faith_violations: list[date]
     record: Any
@@ -88,6 +89,12 @@ class Settling:
     def unsettled_proceeds(self) -> Money:
         """What sales have brought and the street has not yet paid."""
         return sum((due.proceeds for due in self.unsettled.values()), NOTHING)
+
+    @property
+    def settled_cash(self) -> Money:
+        """What the firm owes the customer: sales count once the street has paid, purchases until it was."""
+        owed = sum((due.purchases for due in self.unsettled.values()), NOTHING)
+        return self.cash + owed - self.unsettled_proceeds
 
     def _will_pay(self, day: date, *, amount: Money, street: Money, symbol: str, quantity: Quantity) -> None:
         due = self._due_on(day)

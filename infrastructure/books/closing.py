@@ -71,7 +71,7 @@ def _closing(row: Any) -> Closing:
 def _of_customer(
     connection: Connection[Any], scope: Scope, account_id: UUID, sums: list[Closing]
 ) -> list[Closing]:
-    told = _told_by_tables(connection, scope, account_id, sums)
+    told = _told_by_tables(connection, scope, account_id)
     if told is None:
         return sums
     found = {_place(one): one for one in sums}
@@ -99,7 +99,7 @@ def _place(one: Closing) -> _Place:
 
 
 def _told_by_tables(
-    connection: Connection[Any], scope: Scope, account_id: UUID, sums: list[Closing]
+    connection: Connection[Any], scope: Scope, account_id: UUID
 ) -> dict[_Place, Closing] | None:
     """What `balances` and `positions` say, by place; None when the customer has moved on since."""
     balance = _rows(connection, "balances", account_id)
@@ -108,9 +108,8 @@ def _told_by_tables(
         return None
     if _has_moved_on(connection, scope, account_id):
         return None
-    told = _cash(balance[0], {one.account: one.amount for one in sums})
-    told += [one for row in positions for one in _shares(row)]
-    books = {Book.CUSTOMER: ("Assets:Cust:",), Book.STOCK: ("Liabilities:SR:",)}
+    told = [*_cash(balance[0]), *(one for row in positions for one in _shares(row))]
+    books = {Book.CUSTOMER: ("Assets:Cust:", "Liabilities:Cust:"), Book.STOCK: ("Liabilities:SR:",)}
     wanted = tuple(root for book in scope.books for root in books.get(book, ()))
     return {_place(one): one for one in told if one.account.startswith(wanted)} if wanted else {}
 
@@ -133,17 +132,17 @@ def _rows(connection: Connection[Any], name: str, account_id: UUID) -> list[Any]
     return [row_from(projection, row) for row in found.fetchall()]
 
 
-def _cash(row: Balance, sums: dict[str, Decimal]) -> list[Closing]:
-    """Free cash is what is there and not held, due or on its way out."""
+def _cash(row: Balance) -> Iterator[Closing]:
+    """Free cash is what is there and neither held, nor due, nor on its way out; it may be below nothing."""
     who = row.account_id
-    leaving = sums.get(chart.held_for_withdrawal(who), NOTHING)
-    return [
-        Closing(
-            account=chart.free(who), commodity=chart.USD, amount=row.cash - row.held - row.unsettled - leaving
-        ),
-        Closing(account=chart.held_for_orders(who), commodity=chart.USD, amount=row.held),
-        Closing(account=chart.receivable(who), commodity=chart.USD, amount=row.unsettled),
-    ]
+    told = {
+        chart.free(who): row.cash - row.held - row.unsettled - row.withdrawing,
+        chart.held_for_orders(who): row.held,
+        chart.held_for_withdrawal(who): row.withdrawing,
+        chart.receivable(who): row.unsettled,
+        chart.debt(who): -row.owed,
+    }
+    return (Closing(account=name, commodity=chart.USD, amount=amount) for name, amount in told.items())
 
 
 def _shares(row: PositionRow) -> Iterator[Closing]:

@@ -21,7 +21,7 @@ _balances = msgspec.json.Decoder(dict[str, Sum]).decode
 _positions = msgspec.json.Decoder(list[tuple[str, Decimal, Decimal, Decimal]]).decode
 
 _SQL = (
-    "SELECT j.account_id, j.balances, b.cash, b.held, b.unsettled,"
+    "SELECT j.account_id, j.balances, b.cash, b.held, b.unsettled, b.withdrawing, b.owed,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_array(p.symbol, p.quantity::text, p.reserved::text, p.cost::text)), '[]')"
     "    FROM read.positions p WHERE p.account_id = j.account_id)"
     " FROM read.journal j LEFT JOIN read.balances b USING (account_id) WHERE j.log_position = %(standing)s"
@@ -94,9 +94,16 @@ def _count(connection: Connection[Any]) -> int:
 
 
 def _of_customer(row: Any) -> Iterator[Broken]:
-    _, balances, cash, held, unsettled, positions = row
+    _, balances, cash, held, unsettled, withdrawing, owed, positions = row
     books = _balances(balances)
-    yield from cash_apart(books, cash=cash or NOUGHT, held=held or NOUGHT, unsettled=unsettled or NOUGHT)
+    yield from cash_apart(
+        books,
+        cash=cash or NOUGHT,
+        held=held or NOUGHT,
+        unsettled=unsettled or NOUGHT,
+        withdrawing=withdrawing or NOUGHT,
+        owed=owed or NOUGHT,
+    )
     known = {symbol: numbers for symbol, *numbers in _positions(positions)}
     for symbol in symbols_in(books) | set(known):
         quantity, reserved, cost = known.get(symbol, (NOUGHT, NOUGHT, NOUGHT))

@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from application.answers import AccountAnswer, Answer, OrderAnswer
+from application.answers import AccountAnswer, ActionAnswer, Answer, OrderAnswer, PeriodAnswer
 from application.brokerage import fold
 from application.commands import Stream
 from application.handlers import handle
@@ -31,10 +31,12 @@ log = structlog.get_logger()
 
 
 class StoredAnswer(Struct, frozen=True, omit_defaults=True):
-    """An answer as it is kept beside its idempotency key: one of the two."""
+    """An answer as it is kept beside its idempotency key: one of them."""
 
     account: AccountAnswer | None = None
     order: OrderAnswer | None = None
+    action: ActionAnswer | None = None
+    period: PeriodAnswer | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -178,8 +180,8 @@ class Batch:
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
         stored = _decode(answer)
-        found = stored.order or stored.account
-        assert found is not None, "what is kept is one of the two"  # noqa: S101
+        found = stored.order or stored.account or stored.action or stored.period
+        assert found is not None, "what is kept is one of them"  # noqa: S101
         return found
 
     def _remember(self, key: Key, request_hash: bytes, answer: Answer) -> None:
@@ -228,7 +230,15 @@ class Batch:
 
 
 def _stored(answer: Answer) -> StoredAnswer:
-    return StoredAnswer(order=answer) if isinstance(answer, OrderAnswer) else StoredAnswer(account=answer)
+    match answer:
+        case OrderAnswer():
+            return StoredAnswer(order=answer)
+        case AccountAnswer():
+            return StoredAnswer(account=answer)
+        case ActionAnswer():
+            return StoredAnswer(action=answer)
+        case PeriodAnswer():
+            return StoredAnswer(period=answer)
 
 
 def _key_of(request: Request) -> Key | None:

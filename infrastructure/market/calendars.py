@@ -49,6 +49,9 @@ class Calendar(Protocol):
     def day_of(self, at: datetime) -> date:
         """The date of a moment where the exchange is."""
 
+    def midnight(self, day: date) -> datetime:
+        """When the day begins at the exchange."""
+
     def session_after(self, day: date, count: int) -> date:
         """The day of the `count`-th session after `day`; for 0, `day` itself or the first after it.
 
@@ -88,11 +91,14 @@ class AlwaysOpen:
         return _midnight(at)
 
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
-        start = datetime.combine(day, time(), tzinfo=UTC)
+        start = self.midnight(day)
         return start, start + _DAY
 
     def day_of(self, at: datetime) -> date:
         return at.astimezone(UTC).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=UTC)
 
     def session_after(self, day: date, count: int) -> date:
         return day + count * _DAY
@@ -140,6 +146,9 @@ class ExchangeCalendar:
 
     def day_of(self, at: datetime) -> date:
         return at.astimezone(self._zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
 
     def session_after(self, day: date, count: int) -> date:
         wanted = bisect_right(self._days, day) + count - 1 if count else bisect_left(self._days, day)

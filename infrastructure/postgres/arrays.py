@@ -98,7 +98,7 @@ def texts(values: Sequence[bytes]) -> Texts:
 def column(sql_type: str, values: Sequence[Any]) -> Column:
     """A column of any type a read table has, None for NULL.
 
-    Numbers with places, truth values and JSON go as text: the statement casts them, see `cast_of`.
+    Numbers with places, days, truth values and JSON go as text: the statement casts them, see `cast_of`.
     """
     kind, element, encode = _KINDS[sql_type]
     parts: list[bytes] = []
@@ -166,7 +166,7 @@ _KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
     "timestamptz": (Times, _TIMESTAMPTZ, lambda moment: _pack_int8(_microseconds(moment))),
     "text": (Texts, _TEXT, _text),
     "numeric": (Texts, _TEXT, _text),
-    "boolean": (Texts, _TEXT, _text),
     "date": (Texts, _TEXT, _text),
+    "boolean": (Texts, _TEXT, _text),
     "jsonb": (Texts, _TEXT, msgspec.json.encode),
 }

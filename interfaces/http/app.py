@@ -12,6 +12,7 @@ from interfaces.http import (
     admin,
     auth,
     compliance,
+    corporate_actions,
     estimates,
     firm,
     health,
@@ -22,6 +23,8 @@ from interfaces.http import (
     quotes,
     settlements,
     statements,
+    tax,
+    transfers,
     wallet,
 )
 from interfaces.http.call import LARGEST_BODY, Call
@@ -33,6 +36,8 @@ from interfaces.http.replies import Reply
 
 WITH_LOGIN = (
     wallet,
+    transfers,
+    tax,
     account,
     orders,
     estimates,
@@ -43,6 +48,7 @@ WITH_LOGIN = (
     settlements,
     quotes,
     compliance,
+    corporate_actions,
     firm,
     admin,
 )

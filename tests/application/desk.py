@@ -27,25 +27,30 @@ class Desk:
 
     def __init__(self, decide: Decide = handle) -> None:
         self.decide = decide
+        self.now = NOW
         self.log: list[Event] = []
         self.live: dict[UUID, Aggregate] = {}
         self.read: list[Aggregate] = []
 
     def send(self, command: c.Command) -> Answer:
         """Decide a command. A refused one leaves nothing behind."""
-        ledger = Ledger(self.load, now=NOW, rules=TradingRules(collar=COLLAR))
+        ledger = Ledger(self.load, now=self.now, rules=TradingRules(collar=COLLAR))
         try:
             answer = self.decide(command, ledger)
         except Refusal:
             self.abandon(ledger.touched())
             raise
+        self.keep(ledger)
+        return answer
+
+    def keep(self, ledger: Ledger) -> None:
+        """Store what was decided."""
         self.log += [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in ledger.decided()]
         self.read = ledger.touched()
         for aggregate in self.read:
             if aggregate.pending:
                 aggregate.pending.clear()
                 self.live[aggregate.id] = aggregate
-        return answer
 
     def abandon(self, touched: list[Aggregate]) -> None:
         """Read again from the log what a refused command changed."""

@@ -210,7 +210,7 @@ class Faults:
             apart = sum((line.cost or D(0) for line in old), D(0)) - sum(
                 (s.cost or D(0) for s in shares), D(0)
             )
-            gains = [line for line in rest if ":Realized:" in line.account]
+            gains = [line for line in rest if ":Realised:" in line.account]
             rest[rest.index(gains[0])] = replace(gains[0], amount=gains[0].amount + apart)
             return replace(entry, lines=(*shares, *rest))
 
@@ -220,7 +220,7 @@ class Faults:
         def change(entry: Entry) -> Entry:
             lines = list(entry.lines)
             due = next(n for n, line in enumerate(lines) if line.account.endswith("Unsettled:Receivable"))
-            gain = next(n for n, line in enumerate(lines) if ":Realized:" in line.account)
+            gain = next(n for n, line in enumerate(lines) if ":Realised:" in line.account)
             for number, by in ((due, -10), (gain, 10)):
                 lines[number] = replace(lines[number], amount=lines[number].amount + by)
             return replace(entry, lines=tuple(lines))

@@ -3,20 +3,19 @@
 import msgspec
 import pytest
 
-from domain.account import Account, Unsettled
+from domain.account import Unsettled
 from domain.aggregate import Event
-from domain.facts import AGGREGATE_OF, KINDS, TOPICS
-from domain.order import Order
-from domain.position import Lot, Position, Relief
-from domain.terms import OrderTerms
+from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
+from domain.position import Lot, Relief
+from domain.terms import LotChoice, OrderTerms
 from domain.trade import Charge
 
 EVERY_FACT = "originator_id originator_version account_id recorded_at effective_on corrects"
 
 STORED = {
     "Account.Opened": "owner_id currency",
-    "Account.Deposited": "transfer_id amount",
-    "Account.Withdrawn": "transfer_id amount",
+    "Account.Deposited": "transfer_id amount repaid",
+    "Account.Withdrawn": "transfer_id amount held",
     "Account.FundsHeld": "order_id amount",
     "Account.FundsReleased": "order_id amount",
     "Account.PurchaseDebited:2": (
@@ -30,6 +29,11 @@ STORED = {
     "Account.Closed": "",
     "Account.Settled": "settles_on due",
     "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Account.WithdrawalHeld": "transfer_id amount",
+    "Account.WithdrawalReleased": "transfer_id amount",
+    "Account.WithdrawalPutBack": "transfer_id amount repaid",
+    "Account.DepositTakenBack": "transfer_id amount owed",
+    "Account.LotMethodChosen": "method",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
@@ -38,18 +42,26 @@ STORED = {
     "Order.Replaced": "terms price_cap revision charges_held",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
-    "Position.SharesReserved": "symbol order_id quantity",
+    "Position.SharesReserved": "symbol order_id quantity lots",
     "Position.SharesReleased": "symbol order_id quantity",
     "Position.LotOpened": "symbol order_id execution_id lot street charges",
     "Position.LotsRelieved": (
-        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
+        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges trade_date"
     ),
+    "Position.WashSaleDisallowed": (
+        "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
+    ),
+    "Transfer.Initiated": "direction amount due_at",
+    "Transfer.Completed": "",
+    "Transfer.Failed": "reason",
+    "Transfer.Returned": "direction amount reason",
 }
 
 WITHIN = {
-    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
-    Lot: "lot_id quantity cost acquired_at paid_on",
-    Relief: "lot_id quantity cost acquired_at paid_on",
+    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id lot_method lots",
+    LotChoice: "lot_id quantity",
+    Lot: "lot_id quantity cost acquired_at paid_on trade_date held_since replaces order_id",
+    Relief: "lot_id quantity cost acquired_at paid_on trade_date held_since",
     Unsettled: "proceeds purchases street_due street_owed fees bought sold",
     Charge: "name amount exact",
 }
@@ -85,7 +97,7 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
-    for aggregate in (Account, Order, Position):
+    for aggregate in AGGREGATES:
         attributes = (getattr(aggregate, name) for name in dir(aggregate))
         written = {k for k in attributes if isinstance(k, type) and issubclass(k, Event)}
 

@@ -15,7 +15,8 @@ from domain.account import Account
 from domain.aggregate import Aggregate
 from domain.order import Order
 from domain.position import Position
-from domain.values import NO_SHARES
+from domain.trade import total
+from domain.values import NO_SHARES, NOTHING
 from projections.activity import ActivityRow
 from projections.audit import AuditRow
 from projections.balances import Balance
@@ -23,6 +24,7 @@ from projections.executions import ExecutionRow
 from projections.orders import OrderRow
 from projections.positions import LotRow, PositionRow
 from projections.projection import Fact
+from projections.settlements import Settlement
 from projections.words import describe
 from tests.ledger import naive_over_time
 from tests.ledger.naive_journal import journal
@@ -57,6 +59,8 @@ def balances(facts: Sequence[Fact]) -> Rows:
             opened_at=account.opened_at,
             cash=account.cash,
             held=account.held,
+            unsettled=account.unsettled_proceeds,
+            good_faith_violations=len(account.good_faith_violations),
             updated_at=history[-1].event.recorded_at,
             log_position=history[-1].log_position,
         )
@@ -109,6 +113,8 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         leaves_quantity=order.leaves if order.is_open else NO_SHARES,
         notional=order.notional,
         amount=order.spent,
+        charges=total(tuple(order.charged.values())),
+        charges_held=order.charges_held,
         average_price=order.average_price,
         placed_at=order.placed_at,
         accepted_at=order.accepted_at,
@@ -137,7 +143,10 @@ def executions(facts: Sequence[Fact]) -> Rows:
                 side="buy" if isinstance(cash, Account.PurchaseDebited) else "sell",
                 quantity=event.quantity,
                 price=event.price,
-                amount=cash.amount,
+                amount=event.amount,
+                charges=list(event.charges),
+                net_amount=cash.amount,
+                settles_on=cash.settles_on,
                 profit=next((e.profit for e in about if isinstance(e, Position.LotsRelieved)), None),
                 leaves_quantity=event.leaves_quantity,
                 venue=event.venue,
@@ -157,6 +166,8 @@ _SEEN_BY_CUSTOMERS: dict[str, str] = {
     "Account.Withdrawn": "withdrawal",
     "Account.PurchaseDebited": "purchase",
     "Account.SaleCredited": "sale",
+    "Account.Settled": "settlement",
+    "Account.GoodFaithViolated": "good_faith_violation",
     "Order.Placed": "order_placed",
     "Order.Rejected": "order_rejected",
     "Order.Replaced": "order_replaced",
@@ -170,14 +181,15 @@ TYPES = sorted(_SEEN_BY_CUSTOMERS.values())
 def activity(facts: Sequence[Fact]) -> Rows:
     rows: Rows = {}
     for fact in facts:
-        if fact.topic in _SEEN_BY_CUSTOMERS:
+        kind = _SEEN_BY_CUSTOMERS.get(fact.topic.partition(":")[0])
+        if kind is not None:
             event: Any = fact.event
             said = getattr(event, "terms", event)
             is_order = fact.topic.startswith("Order.")
             rows[event.account_id, fact.log_position] = ActivityRow(
                 account_id=event.account_id,
                 log_position=fact.log_position,
-                type=_SEEN_BY_CUSTOMERS[fact.topic],
+                type=kind,
                 at=event.recorded_at,
                 symbol=getattr(said, "symbol", None),
                 quantity=getattr(said, "quantity", None),
@@ -224,7 +236,29 @@ def audit(facts: Sequence[Fact]) -> Rows:
     return rows
 
 
+def settlements(facts: Sequence[Fact]) -> Rows:
+    rows: Rows = {}
+    for account, history in lives(facts, Account):
+        events = [fact for fact in history if hasattr(fact.event, "settles_on")]
+        for day in {fact.event.settles_on for fact in events}:
+            of_day = [fact for fact in events if fact.event.settles_on == day]
+            trades = [f.event for f in of_day if not isinstance(f.event, Account.Settled)]
+            last = of_day[-1]
+            rows[account.id, day] = Settlement(
+                account_id=account.id,
+                settles_on=day,
+                proceeds=sum((e.amount for e in trades if isinstance(e, Account.SaleCredited)), NOTHING),
+                purchases=sum((e.amount for e in trades if isinstance(e, Account.PurchaseDebited)), NOTHING),
+                trades=len(trades),
+                settled_at=last.event.recorded_at if isinstance(last.event, Account.Settled) else None,
+                updated_at=last.event.recorded_at,
+                log_position=last.log_position,
+            )
+    return rows
+
+
 TABLES = {
+    "settlements": settlements,
     "balances": balances,
     "positions": positions,
     "orders": orders,

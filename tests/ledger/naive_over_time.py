@@ -79,6 +79,11 @@ def total(facts: Sequence[Fact], kind: type[Any], field: str = "amount") -> Deci
     return sum((getattr(fact.event, field) for fact in facts if isinstance(fact.event, kind)), NOTHING)
 
 
+def charged(facts: Sequence[Fact], kind: type[Any]) -> Decimal:
+    events = [fact.event for fact in facts if isinstance(fact.event, kind)]
+    return sum((charge.amount for event in events for charge in event.charges), NOTHING)
+
+
 def worth(shares: Sequence[Shares]) -> Decimal:
     return sum((rounded(one.quantity * one.price) for one in shares), NOTHING)
 
@@ -160,9 +165,9 @@ def statements(facts: Sequence[Fact]) -> Rows:
                 closing_cash=cash,
                 deposited=total(inside, Account.Deposited),
                 withdrawn=total(inside, Account.Withdrawn),
-                bought=total(inside, Account.PurchaseDebited),
-                sold=total(inside, Account.SaleCredited),
-                fees=NOTHING,
+                bought=total(inside, Account.PurchaseDebited) - charged(inside, Position.LotOpened),
+                sold=total(inside, Account.SaleCredited) + charged(inside, Position.LotsRelieved),
+                fees=charged(inside, Position.LotOpened) + charged(inside, Position.LotsRelieved),
                 realised=total(inside, Position.LotsRelieved, "profit"),
                 trades=sum(
                     isinstance(f.event, Account.PurchaseDebited | Account.SaleCredited) for f in inside
@@ -200,8 +205,8 @@ def holders(facts: Sequence[Fact]) -> Rows:
 def actors(facts: Sequence[Fact]) -> Rows:
     found: dict[Key, list[Fact]] = defaultdict(list)
     for fact in facts:
-        said = msgspec.json.decode(fact.metadata)
-        found[said["actor"], said["role"], fact.event.account_id, fact.topic].append(fact)
+        said, name = msgspec.json.decode(fact.metadata), fact.topic.partition(":")[0]
+        found[said["actor"], said["role"], fact.event.account_id, name].append(fact)
     return {
         key: Deeds(
             *key,

@@ -33,6 +33,7 @@ from domain.errors import (
     InstantMustBeWellFormed,
     MomentMustBeWithinTheAccountsLife,
     Refusal,
+    SettlementMustBeDue,
 )
 from domain.order import Order
 from domain.position import Position, position_id
@@ -144,9 +145,20 @@ class WholeLedger(RuleBasedStateMachine):
     @rule(index=st.integers(0, 2), amount=MONEY, everything=st.booleans())
     def withdraw(self, index: int, amount: Decimal, everything: bool) -> None:
         account_id = self.account(index)
-        free = self.world.aggregates[account_id].available
+        free = self.world.aggregates[account_id].withdrawable
         amount = free if everything and free else amount
         self.give(c.Withdraw(account_id=account_id, transfer_id=uuid4(), amount=amount))
+
+    @rule(index=st.integers(0, 2), days=st.integers(-3, 1), is_late=st.booleans())
+    def settle(self, index: int, days: int, is_late: bool) -> None:
+        """What is due up to a day, which may not have come."""
+        if is_late:
+            self.world.pass_time(86_400)
+        through = self.world.now().date() + timedelta(days=days)
+        answer = self.give(c.Settle(account_id=self.account(index), through=through))
+        if not isinstance(answer, Refusal):
+            assert min(self.world.aggregates[self.account(index)].unsettled, default=through) >= through
+        assert isinstance(answer, SettlementMustBeDue) == (days > 0)
 
     @rule(index=st.integers(0, 2), kind=st.sampled_from(JUDGEMENTS))
     def judge(self, index: int, kind: Any) -> None:
@@ -539,6 +551,21 @@ class WholeLedger(RuleBasedStateMachine):
             cost = sum((position.cost for position in positions), NOTHING)
             realised = sum((position.realised for position in positions), NOTHING)
             assert paid_in - paid_out == self.world.aggregates[account_id].cash + cost - realised
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        """What every fact has booked adds up to what the aggregates say; by itself each balances, too."""
+        for account_id in self.accounts:
+            self.world.books.require_account(self.world.aggregates[account_id], self.positions(account_id))
+        everyone = [one for one in self.world.aggregates.values() if isinstance(one, Account)]
+        self.world.books.require_the_firm_to_be_sound(SYMBOLS, everyone)
+
+    @invariant()
+    def unsettled_money_stays(self) -> None:
+        for account_id in self.accounts:
+            account = self.world.aggregates[account_id]
+            assert NOTHING <= account.withdrawable <= account.available
+            assert all(due.proceeds >= NOTHING <= due.purchases for due in account.unsettled.values())
 
     @invariant()
     def what_is_promised_is_there(self) -> None:

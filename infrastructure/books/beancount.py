@@ -60,14 +60,16 @@ class Beancount:
         return f"\n{_first_line(entry)}{''.join(_metadata(entry))}{lines}"
 
     def _lines(self, entry: Entry) -> Iterator[str]:
+        # A price is there to be compared with the dollars; dust that goes for nothing has none to compare with.
+        price = entry.price if any(line.lot is None for line in entry.lines) else None
         for account, some in groupby(_by_lots(entry.lines), key=lambda line: line.lot and line.account):
             lines = list(some)
             if account is None:
                 yield from (_line(one.account, one.amount, one.commodity) for one in lines)
             elif account in self._explicit:
-                yield from self._explicitly(account, lines, entry.price)
+                yield from self._explicitly(account, lines, price)
             else:
-                yield from _by_fifo(account, lines, entry.price)
+                yield from _by_fifo(account, lines, price)
 
     def _explicitly(self, account: str, lines: list[Posting], price: Decimal | None) -> Iterator[str]:
         commodity, at = lines[0].commodity, _at(price)

@@ -146,7 +146,7 @@ class _Queue:
         return True
 
     def _relieve(self, lines: Sequence[_Line]) -> bool:
-        apart = NOTHING
+        apart = paid = NOTHING
         for number, (key, quantity, cost) in enumerate(lines):
             is_last = number == len(lines) - 1
             lot = self._lots[0] if self._lots else None
@@ -154,8 +154,9 @@ class _Queue:
                 return False
             if quantity < lot.quantity and not is_last:
                 return False
-            apart += quantity * lot.unit - cost
+            apart, paid = apart + quantity * lot.unit - cost, paid + cost
             lot.quantity, lot.cost = lot.quantity - quantity, lot.cost - cost
             if not lot.quantity:
                 self._lots.pop(0)
-        return abs(apart) <= TOLERANCE
+        # Without a line of dollars, as when dust goes for nothing, no half cent is let pass.
+        return abs(apart) <= TOLERANCE and (paid > NOTHING or not apart)

@@ -75,12 +75,12 @@ def _of_customer(
     if told is None:
         return sums
     found = {_place(one): one for one in sums}
-    merged = {place: told.get(place, _unless_a_holding(one)) for place, one in found.items()}
+    merged = {place: told.get(place, _empty_if_a_lot(one)) for place, one in found.items()}
     merged |= {place: one for place, one in told.items() if place not in found and (one.amount or one.cost)}
     return sorted(merged.values(), key=lambda one: (one.account, str(one.lot_id or "")))
 
 
-def _unless_a_holding(one: Closing) -> Closing:
+def _empty_if_a_lot(one: Closing) -> Closing:
     """What is in a lot is said by `positions`: a lot that is not there is empty."""
     if one.lot_id is None:
         return one

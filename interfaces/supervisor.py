@@ -155,7 +155,9 @@ class Supervisor:
             self._start_server("redis", redis)
             found["redis_url"] = redis.url
         if found:
-            publish(self._settings.data_dir, found)
+            # Who gives commands from outside must stamp and count days as the roles here do.
+            settings = self._settings
+            publish(settings.data_dir, {**found, "clock": settings.clock, "calendar": settings.calendar})
             self._settings = structs.replace(self._settings, **found)
 
     def _start_server(self, name: str, server: Server) -> None:

@@ -24,7 +24,9 @@ _WAIT_FOR_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 _HELD = "SELECT account_id FROM read.positions WHERE symbol = %s"
 _ORDERED = "SELECT account_id FROM read.open_orders WHERE symbol = %s"
 _ENTITLED = "SELECT account_id FROM read.dividends WHERE action_id = %s"
-_FIRST_OPENED = "SELECT min(opened_at) FROM read.balances"
+_FIRST_OPENED = (
+    "SELECT recorded_at FROM stored_events WHERE topic = 'Account.Opened' ORDER BY notification_id LIMIT 1"
+)
 _OPENED = "SELECT account_id FROM read.balances WHERE status <> 'closed'"
 _END_OF_FIRM = "SELECT max(notification_id) FROM stored_events WHERE account_id = %s"
 

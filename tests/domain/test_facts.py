@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from domain.account import Unsettled
+from domain.account import Entitlement, Unsettled
 from domain.aggregate import Event
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
-from domain.position import Lot, Relief
+from domain.interest import AnnualRate
+from domain.position import Lot, Relief, SplitLot, SplitReserve
 from domain.terms import LotChoice, OrderTerms
 from domain.trade import Charge
 
@@ -34,12 +35,18 @@ STORED = {
     "Account.WithdrawalPutBack": "transfer_id amount repaid",
     "Account.DepositTakenBack": "transfer_id amount owed",
     "Account.LotMethodChosen": "method",
+    "Account.DividendEntitled": "entitlement",
+    "Account.DividendPaid": "action_id symbol quantity rate gross amount withheld",
+    "Account.InterestPaid": "first_day last_day accrued gross amount withheld",
+    "Account.SharesSplit": "action_id symbol numerator denominator before after",
+    "Account.CashInLieuPaid": "action_id symbol quantity price amount",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
     "Order.Triggered": "quote elected_by price",
     "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote charges",
     "Order.Replaced": "terms price_cap revision charges_held",
+    "Order.Adjusted": "action_id terms price_cap filled revision",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
     "Position.SharesReserved": "symbol order_id quantity lots",
@@ -48,9 +55,19 @@ STORED = {
     "Position.LotsRelieved": (
         "symbol order_id execution_id quantity proceeds cost profit relieved method street charges trade_date"
     ),
+    "Position.Split": "action_id symbol numerator denominator before after lots reserves",
+    "Position.FractionCashed": "action_id symbol quantity price cash cost profit relieved",
     "Position.WashSaleDisallowed": (
         "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
     ),
+    "CorporateAction.DividendAnnounced": "symbol rate ex_date record_date pay_date",
+    "CorporateAction.SplitAnnounced": "symbol numerator denominator ex_date cash_in_lieu",
+    "CorporateAction.Begun": "",
+    "CorporateAction.EntitlementsFixed": "accounts quantity amount",
+    "CorporateAction.Completed": "accounts",
+    "CorporateAction.Cancelled": "reason",
+    "InterestPeriod.Begun": "first_day last_day rates",
+    "InterestPeriod.Paid": "accounts amount",
     "Transfer.Initiated": "direction amount due_at",
     "Transfer.Completed": "",
     "Transfer.Failed": "reason",
@@ -64,6 +81,10 @@ WITHIN = {
     Relief: "lot_id quantity cost acquired_at paid_on trade_date held_since",
     Unsettled: "proceeds purchases street_due street_owed fees bought sold",
     Charge: "name amount exact",
+    Entitlement: "action_id symbol quantity rate gross ex_date pay_date",
+    SplitLot: "lot_id before after cost acquired_at",
+    SplitReserve: "order_id before after",
+    AnnualRate: "since rate",
 }
 
 A_PLACED_ORDER = (

@@ -9,10 +9,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domain.account import Account, Unsettled
+from msgspec import structs
+
+from domain.account import Account, Entitlement, Unsettled
 from domain.aggregate import Event
+from domain.corporate_action import FIRM, CorporateAction
+from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
-from domain.position import Lot, Position, Relief
+from domain.position import Lot, Position, Relief, SplitLot, SplitReserve
 from domain.tax import Term
 from domain.terms import LotMethod, OrderTerms, OrderType, Side, TimeInForce
 from domain.transfer import Direction, Transfer
@@ -22,8 +26,10 @@ ACCOUNT, OWNER, TRANSFER = (UUID(int=0xA0 + n) for n in range(3))
 BUY, SALE, REFUSED, RESTING = (UUID(int=0xB0 + n) for n in range(4))
 BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
-SENT, LOST = UUID(int=0xE0), UUID(int=0xE1)
+DIVIDEND, SPLIT, MONTH, SPLIT_ORDER = (UUID(int=0xE0 + n) for n in range(4))
+SENT, LOST = UUID(int=0xF0), UUID(int=0xF1)
 SETTLES = date(2026, 3, 2)
+EX_DATE, PAY_DATE = date(2026, 3, 4), date(2026, 3, 20)
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -167,6 +173,93 @@ def _story() -> list[Event]:
             ),
         ),
         _account(Account.LotMethodChosen, method=LotMethod.HIFO),
+        *_of_the_firm(),
+        _account(
+            Account.DividendEntitled,
+            entitlement=Entitlement(
+                action_id=DIVIDEND,
+                symbol="BRK.B",
+                quantity=D("5.000000"),
+                rate=D("0.125000"),
+                gross=D("0.62"),
+                ex_date=EX_DATE,
+                pay_date=PAY_DATE,
+            ),
+        ),
+        _account(
+            Account.DividendPaid,
+            action_id=DIVIDEND,
+            symbol="BRK.B",
+            quantity=D("5.000000"),
+            rate=D("0.125000"),
+            gross=D("0.62"),
+            amount=D("0.47"),
+            withheld=D("0.15"),
+        ),
+        _account(
+            Account.InterestPaid,
+            first_day=date(2026, 2, 1),
+            last_day=date(2026, 2, 28),
+            accrued=D("1.234567"),
+            gross=D("1.23"),
+            amount=D("0.93"),
+            withheld=D("0.30"),
+        ),
+        _order(Order.Placed, SPLIT_ORDER, terms=SELLS),
+        _position(Position.SharesReserved, order_id=SPLIT_ORDER, quantity=D("4.000000")),
+        _account(
+            Account.SharesSplit,
+            action_id=SPLIT,
+            symbol="BRK.B",
+            numerator=3,
+            denominator=2,
+            before=D("5.000000"),
+            after=D("7.500000"),
+        ),
+        _account(
+            Account.CashInLieuPaid,
+            action_id=SPLIT,
+            symbol="BRK.B",
+            quantity=D("0.500000"),
+            price=D("66.5000"),
+            amount=D("33.25"),
+        ),
+        _position(
+            Position.Split,
+            action_id=SPLIT,
+            numerator=3,
+            denominator=2,
+            before=D("5.000000"),
+            after=D("7.500000"),
+            lots=(
+                SplitLot(
+                    lot_id=BOUGHT,
+                    before=D("5.000000"),
+                    after=D("7.500000"),
+                    cost=D("495.62"),
+                    acquired_at=START,
+                ),
+            ),
+            reserves=(SplitReserve(order_id=SPLIT_ORDER, before=D("4.000000"), after=D("6.000000")),),
+        ),
+        _position(
+            Position.FractionCashed,
+            action_id=SPLIT,
+            quantity=D("0.500000"),
+            price=D("66.5000"),
+            cash=D("33.25"),
+            cost=D("33.04"),
+            profit=D("0.21"),
+            relieved=(Relief(lot_id=BOUGHT, quantity=D("0.500000"), cost=D("33.04"), acquired_at=START),),
+        ),
+        _order(
+            Order.Adjusted,
+            SPLIT_ORDER,
+            action_id=SPLIT,
+            terms=structs.replace(SELLS, quantity=D("6.000000")),
+            filled=D("0.000000"),
+            revision=1,
+        ),
         _account(Account.Withdrawn, transfer_id=TRANSFER, amount=D("1.00")),
         _transfer(
             Transfer.Initiated, SENT, direction=Direction.DEPOSIT, amount=D("40.96"), due_at=START + DAY
@@ -191,6 +284,51 @@ def _story() -> list[Event]:
         _account(Account.Reinstated, reason="papers came"),
         _account(Account.Closed),
     ]
+
+
+def _of_the_firm() -> list[Event]:
+    return [
+        _firm(
+            CorporateAction.DividendAnnounced,
+            DIVIDEND,
+            symbol="BRK.B",
+            rate=D("0.125000"),
+            ex_date=EX_DATE,
+            record_date=EX_DATE,
+            pay_date=PAY_DATE,
+        ),
+        _firm(CorporateAction.Begun, DIVIDEND),
+        _firm(
+            CorporateAction.EntitlementsFixed,
+            DIVIDEND,
+            accounts=1,
+            quantity=D("5.000000"),
+            amount=D("0.62"),
+        ),
+        _firm(CorporateAction.Completed, DIVIDEND, accounts=1),
+        _firm(
+            CorporateAction.SplitAnnounced,
+            SPLIT,
+            symbol="BRK.B",
+            numerator=3,
+            denominator=2,
+            ex_date=EX_DATE,
+            cash_in_lieu=D("66.5000"),
+        ),
+        _firm(CorporateAction.Cancelled, SPLIT, reason="announced by mistake"),
+        _firm(
+            InterestPeriod.Begun,
+            MONTH,
+            first_day=date(2026, 2, 1),
+            last_day=date(2026, 2, 28),
+            rates=(AnnualRate(date(2026, 1, 1), D("0.035")),),
+        ),
+        _firm(InterestPeriod.Paid, MONTH, accounts=1, amount=D("1.23")),
+    ]
+
+
+def _firm(kind: type[Event], originator_id: UUID, **facts: Any) -> Event:
+    return structs.replace(_event(kind, originator_id, **facts), account_id=FIRM)
 
 
 def _event(kind: type[Event], originator_id: UUID, **facts: Any) -> Event:

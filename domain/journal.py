@@ -91,12 +91,36 @@ def books(kind: type[Event]) -> Callable[[R], R]:
 def books_nothing(*kinds: type[Event]) -> None:
     """Name events that change no account."""
     for kind in kinds:
-        _RULES[kind] = lambda _: iter(())
+        _RULES[kind] = _nothing
+
+
+def _nothing(_: Event) -> Lines:
+    return iter(())
 
 
 def has_rule(kind: type[Event]) -> bool:
     """Whether it is said what this kind of event books."""
     return kind in _RULES
+
+
+def booking_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that may book something."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is not _nothing)
+
+
+def quiet_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that books nothing."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is _nothing)
+
+
+def effective_on(event: Event) -> date:
+    """The day (UTC) that the books count an event to."""
+    return event.effective_on or event.recorded_at.date()
+
+
+def booked_on(event: Event) -> date:
+    """The day a journal's entry is dated: a correction is dated when it was recorded, all else when it counts."""
+    return effective_on(event) if event.corrects is None else event.recorded_at.date()
 
 
 def imbalance(lines: Iterable[Posting]) -> dict[tuple[Book, str], Decimal]:

@@ -19,6 +19,8 @@ from domain.book import Book
 from domain.quotes import Session
 from infrastructure.bookkeeping.days import steps_of_a_day
 from infrastructure.bookkeeping.keeper import Keeper
+from infrastructure.books.downloads import Exports
+from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
@@ -128,6 +130,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     people: People
     quotes: QuoteBoard
     history: History
+    exports: Exports
     projections: Projections
     health: HealthCheck
 
@@ -181,6 +184,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             people=People(async_connections, login_hours=settings.login_hours),
             quotes=quotes,
             history=History(connections, clock.now),
+            exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
             health=health,
         )
@@ -216,6 +220,7 @@ class RunningProjector:
             on_progress=self._announcer.projected,
             partitions=settings.projector_partitions,
         )
+        self._watch = BooksWatch(database_url)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -223,9 +228,12 @@ class RunningProjector:
         """Project until `stop` is set."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
+        watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
+        watch.start()
         keep_what_is_here()
         self._projector.run(stop)
         listener.join(timeout=2)
+        watch.join(timeout=2)
         self._announcer.close()
 
     def start(self) -> "RunningProjector":

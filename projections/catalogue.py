@@ -10,6 +10,7 @@ from projections.executions import Executions
 from projections.gains import Gains
 from projections.history import History
 from projections.holders import Holders
+from projections.journal import Journal
 from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
@@ -30,6 +31,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    Journal(),
     Transfers(),
     Gains(),
     CorporateActions(),

@@ -104,6 +104,9 @@ for _name in ("users", "projections", "transfers", "actions"):
     if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
         app.command(f"interfaces.cli.{_name}:app", name=_name)
 
+app.command("interfaces.cli.books:export", name="export")
+app.command("interfaces.cli.books:check", name="check")
+
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 fault, 2 refused."""

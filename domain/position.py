@@ -1,6 +1,7 @@
 """A position: the shares of one symbol that one account owns, in lots with their cost."""
 
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -200,6 +201,7 @@ class Position(Aggregate, kw_only=True):
     FACTS = (SharesReserved, SharesReleased, LotOpened, LotsRelieved)
 
 
+@lru_cache(maxsize=65_536)
 def position_id(account_id: UUID, symbol: str) -> UUID:
     """The id of an account's position in a symbol: derived, so that it need not be looked up."""
     return uuid5(account_id, f"position/{symbol}")

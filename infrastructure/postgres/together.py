@@ -4,6 +4,8 @@ psycopg's pipelines make a cursor, look up adapters and walk through generators 
 batches that was most of what a batch cost. This uses the same connection through `psycopg.pq`, its interface to libpq.
 """
 
+import os
+import socket
 from collections.abc import Sequence
 from select import POLLIN, POLLOUT, poll
 from typing import Any
@@ -14,6 +16,11 @@ from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 
 from infrastructure.postgres.arrays import Column
+
+ROOM = 1 << 20
+"""Bytes that a socket takes at once: a full batch has about 700 kB, and each wait for more room means winning the
+interpreter back from a busy event loop. The kernel may allow less.
+"""
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _BINARY, _TEXT = 1, 0
@@ -33,6 +40,7 @@ class Together:
         self._wire = connection.pgconn
         self._names: dict[str, bytes] = {}
         self._readable, self._either = poll(), poll()
+        _make_room(self._wire.socket)
         self._readable.register(self._wire.socket, POLLIN)
         self._either.register(self._wire.socket, POLLIN | POLLOUT)
 
@@ -98,3 +106,9 @@ class Together:
             self._readable.poll()
             self._wire.consume_input()
         return self._wire.get_result()
+
+
+def _make_room(descriptor: int) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as same:
+        if same.family == socket.AF_UNIX:  # TCP finds its own measure
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)

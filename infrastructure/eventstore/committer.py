@@ -9,6 +9,7 @@ serves a whole batch.
 """
 
 import asyncio
+import sys
 import threading
 import time
 from collections import deque
@@ -71,6 +72,10 @@ WORTH_ANOTHER_TRY = (
     IdleInTransactionSessionTimeout,
 )
 RETRY_S = 0.05
+SWITCH_S = 0.001
+"""For so long another thread may keep the interpreter when PostgreSQL has answered. With Python's own 5 ms a busy
+event loop has all its work done before the next batch is decided, and then waits for that batch with nothing to do.
+"""
 LONGEST_TRANSACTION_MS = 5_000
 
 Observer = Callable[[int, set[UUID]], None]
@@ -118,6 +123,7 @@ class Committer:
 
     def start(self) -> "Committer":
         """Begin to take commands."""
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread.start()
         return self
 

@@ -74,7 +74,7 @@ class Together:
             numbered = text + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
             told = self._wire.prepare(name, numbered.encode(), [parameter.oid for parameter in parameters])
             if told.status not in _FINE:
-                raise error_from_result(told)
+                raise self._error(told)
             self._names[sql] = name
         return name
 
@@ -89,7 +89,7 @@ class Together:
         if result is None:
             raise psycopg.OperationalError("the connection was lost")
         if result.status not in _FINE:
-            raise error_from_result(result)
+            raise self._error(result)
         if self._next() is not None:
             raise psycopg.InterfaceError("one statement had two results")
         return result
@@ -100,6 +100,12 @@ class Together:
         if end is None or end.status != pq.ExecStatus.PIPELINE_SYNC:
             raise psycopg.OperationalError("the connection was lost")
         self._wire.exit_pipeline_mode()
+
+    def _error(self, result: Any) -> psycopg.Error:
+        """What went wrong. libpq gives a lost connection as a result of its own, which has no code."""
+        if self._wire.status != pq.ConnStatus.OK or not result.error_field(pq.DiagnosticField.SQLSTATE):
+            return psycopg.OperationalError(f"the connection was lost: {result.get_error_message()}")
+        return error_from_result(result)
 
     def _next(self) -> Any:
         while self._wire.is_busy():

@@ -1,5 +1,7 @@
 """Statements that are sent together: answered in order, or not at all from the first error on."""
 
+import os
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -101,6 +103,19 @@ def test_a_connection_that_is_cut_is_an_operational_error(
 
     with pytest.raises(psycopg.OperationalError):
         together.run(*[(ECHO, (texts("a"),))] * statements)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_connection_that_ends_without_a_word_is_an_operational_error(
+    connection: psycopg.Connection[Any], together: Together, is_known: bool
+) -> None:
+    if is_known:
+        together.run((ECHO, (texts("a"),)))
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(psycopg.OperationalError):
+        together.run((ECHO, (texts("a"),)), (ECHO, (texts("b"),)))
 
 
 def test_a_connection_that_is_cut_in_the_middle_is_an_operational_error(together: Together) -> None:

@@ -29,7 +29,7 @@ class Ledger:
 
     def __init__(self, load: Load, *, now: datetime, rules: TradingRules) -> None:
         self._load = load
-        self._touched: dict[UUID, Aggregate] = {}
+        self._touched: dict[int, Aggregate] = {}  # by the number its id is, which is cheaper than the id
         self.now = now
         self.rules = rules
 
@@ -61,7 +61,7 @@ class Ledger:
         if not is_new:
             return self._touch(Order, order_id, account_id)
         order = Order(id=order_id, account_id=account_id)
-        self._touched[order_id] = order
+        self._touched[order_id.int] = order
         return order
 
     def position(self, account_id: UUID, symbol: str) -> Position:
@@ -95,5 +95,5 @@ class Ledger:
 
     def _touch(self, kind: type[A], aggregate_id: UUID, account_id: UUID) -> A:
         aggregate: A = self._load(kind, aggregate_id, account_id)
-        self._touched[aggregate_id] = aggregate
+        self._touched[aggregate_id.int] = aggregate
         return aggregate

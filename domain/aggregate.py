@@ -65,7 +65,8 @@ class Aggregate(Struct, kw_only=True, omit_defaults=True, gc=False):
             recorded_at=at,
             **facts,
         )
-        self.evolve(event)
+        event.apply(self)
+        self.version = event.originator_version
         self.pending.append(event)
         return event
 

@@ -50,7 +50,7 @@ class OrderStatus(StrEnum):
 
 
 S = OrderStatus
-OPEN_STATUSES = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED})
+OPEN_STATUSES = (S.ACCEPTED, S.PARTIALLY_FILLED)
 
 LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
     None: {"Placed": (S.ACCEPTED,), "Rejected": (S.REJECTED,)},

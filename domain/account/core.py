@@ -107,9 +107,10 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
         amount: Money
 
         def apply(self, account: "Account") -> None:
-            account._hold(self.order_id, -self.amount)
-            if not account.holds[self.order_id]:
-                del account.holds[self.order_id]
+            account.held -= self.amount
+            rest = account.holds.pop(self.order_id) - self.amount
+            if rest:
+                account.holds[self.order_id] = rest
 
     class PurchaseDebited(Event, frozen=True, kw_only=True):
         """Shares were bought: `amount` left the cash, and `released` of the order's hold ended with it.

@@ -1,6 +1,7 @@
 """Buying and selling shares of one symbol, and the shares that orders to sell reserve."""
 
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
@@ -269,6 +270,7 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
     )
 
 
+@lru_cache(maxsize=65_536)
 def position_id(account_id: UUID, symbol: str) -> UUID:
     """The id of an account's position in a symbol: derived, so that it need not be looked up."""
     return uuid5(account_id, f"position/{symbol}")

@@ -23,17 +23,39 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from
 _header = Struct("!iiIii").pack
 _length = Struct("!i").pack
 _int8 = Struct("!iq").pack
-_UUID_LENGTH = _length(16)
+_UUID_LENGTH = 16 << 128  # before an id's 128 bits
+
+
+class _Lengths(dict[int, bytes]):
+    """The four bytes that say how long an element is, made beforehand for all but long ones."""
+
+    def __missing__(self, length: int) -> bytes:
+        return _length(length)
+
+
+_lengths = _Lengths({length: _length(length) for length in range(4096)}).__getitem__
 
 
 class Column:
-    """One array parameter, ready to be sent."""
+    """One parameter, ready to be sent: an array, unless it says otherwise."""
 
     __slots__ = ("data",)
     oid = 0
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+
+
+class Int8(Column):
+    """bigint, one"""
+
+    oid = _INT8
+
+
+class Time(Column):
+    """timestamptz, one"""
+
+    oid = _TIMESTAMPTZ
 
 
 class Int8s(Column):
@@ -66,6 +88,16 @@ class Times(Column):
     oid = _ARRAY_OF[_TIMESTAMPTZ]
 
 
+def int8(value: int) -> Int8:
+    """A whole number."""
+    return Int8(_pack_int8(value))
+
+
+def time(value: datetime) -> Time:
+    """A moment."""
+    return Time(_pack_int8(_microseconds(value)))
+
+
 def int8s(values: Sequence[int]) -> Int8s:
     """A column of whole numbers."""
     return Int8s(_array(_INT8, len(values), [_int8(8, value) for value in values]))
@@ -73,13 +105,13 @@ def int8s(values: Sequence[int]) -> Int8s:
 
 def times(values: Sequence[datetime]) -> Times:
     """A column of moments."""
-    return Times(_array(_TIMESTAMPTZ, len(values), [_int8(8, _microseconds(value)) for value in values]))
+    encoded = {value: _int8(8, _microseconds(value)) for value in set(values)}
+    return Times(_array(_TIMESTAMPTZ, len(values), [encoded[value] for value in values]))
 
 
 def uuids(values: Sequence[UUID]) -> Uuids:
     """A column of ids."""
-    parts = [part for value in values for part in (_UUID_LENGTH, value.bytes)]
-    return Uuids(_array(_UUID, len(values), parts))
+    return Uuids(_array(_UUID, len(values), [(_UUID_LENGTH | value.int).to_bytes(20) for value in values]))
 
 
 def byteas(values: Sequence[bytes]) -> Byteas:
@@ -89,10 +121,9 @@ def byteas(values: Sequence[bytes]) -> Byteas:
 
 def texts(values: Sequence[bytes]) -> Texts:
     """A column of texts, given as UTF-8. Raises ValueError for a NUL, which PostgreSQL cannot hold."""
-    data = _array(_TEXT, len(values), _with_lengths(values))
-    if any(b"\x00" in value for value in values):
+    if b"\x00" in b"".join(values):
         raise ValueError("a text cannot hold the character NUL")
-    return Texts(data)
+    return Texts(_array(_TEXT, len(values), _with_lengths(values)))
 
 
 def column(sql_type: str, values: Sequence[Any]) -> Column:
@@ -142,7 +173,10 @@ def _array(element: int, count: int, parts: Iterable[bytes], *, has_null: bool =
 
 
 def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
-    return [part for value in values for part in (_length(len(value)), value)]
+    parts = [b""] * (2 * len(values))
+    parts[::2] = map(_lengths, map(len, values))
+    parts[1::2] = values
+    return parts
 
 
 def _microseconds(moment: datetime) -> int:

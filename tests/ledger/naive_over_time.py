@@ -38,6 +38,9 @@ MOVES = (
     Account.InterestPaid,
     Account.CashInLieuPaid,
     Account.SharesSplit,
+    Account.DepositTakenBack,
+    Account.WithdrawalPutBack,
+    Position.WashSaleDisallowed,
 )
 
 
@@ -83,7 +86,18 @@ def stands(facts: Sequence[Fact]) -> tuple[Decimal, list[Shares]]:
 
 
 def profits(facts: Sequence[Fact]) -> Decimal:
-    return total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+    sales = total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+    return sales + total(facts, Position.WashSaleDisallowed, "disallowed")
+
+
+def paid_in(facts: Sequence[Fact]) -> Decimal:
+    kinds = (Account.Deposited, Account.WithdrawalPutBack)
+    return total(facts, kinds) - total(facts, kinds, "repaid")
+
+
+def paid_out(facts: Sequence[Fact]) -> Decimal:
+    returned = total(facts, Account.DepositTakenBack) - total(facts, Account.DepositTakenBack, "owed")
+    return total(facts, Account.Withdrawn) + returned
 
 
 def total(facts: Sequence[Fact], kind: Any, field: str = "amount") -> Decimal:
@@ -111,8 +125,8 @@ def history(facts: Sequence[Fact]) -> Rows:
                 cash=cash,
                 cost=sum((one.cost for one in shares), NOTHING),
                 invested=worth(shares),
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
                 realised=profits(inside),
                 positions=[],
                 updated_at=last.event.recorded_at,
@@ -174,8 +188,8 @@ def statements(facts: Sequence[Fact]) -> Rows:
                 day=begin,
                 opening_cash=opening,
                 closing_cash=cash,
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
                 bought=total(inside, Account.PurchaseDebited) - charged(inside, Position.LotOpened),
                 sold=total(inside, Account.SaleCredited) + charged(inside, Position.LotsRelieved),
                 fees=charged(inside, Position.LotOpened) + charged(inside, Position.LotsRelieved),
@@ -206,7 +220,11 @@ def holders(facts: Sequence[Fact]) -> Rows:
                 for fact in mine
                 if isinstance(
                     fact.event,
-                    Position.LotOpened | Position.LotsRelieved | Position.Split | Position.FractionCashed,
+                    Position.LotOpened
+                    | Position.LotsRelieved
+                    | Position.WashSaleDisallowed
+                    | Position.Split
+                    | Position.FractionCashed,
                 )
                 and fact.event.symbol == one.symbol
             ]
@@ -245,7 +263,8 @@ def open_orders(facts: Sequence[Fact]) -> Rows:
 
 
 def _open_order(order: Any, life: Sequence[Fact]) -> OpenOrder:
-    terms = msgspec.structs.asdict(order.terms)
+    said = msgspec.structs.asdict(order.terms)
+    terms = {name: said[name] for name in said if name not in ("lot_method", "lots")}
     return OpenOrder(
         order_id=order.id,
         account_id=order.account_id,

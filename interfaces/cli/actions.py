@@ -20,6 +20,7 @@ from infrastructure.bookkeeping.desk import ActionsDesk, actions_desk
 from infrastructure.bookkeeping.lean_factors import splits_in
 from infrastructure.settings import SettingIsWrong
 from interfaces.cli.flags import GeneralFlags, settings_from
+from interfaces.cli.telling import log_on_stderr
 from projections.corporate_actions import ActionRow
 
 app = App(name="actions", help="Dividends and splits: announce them, see them, have them applied.")
@@ -235,7 +236,7 @@ def _at_desk(general: GeneralFlags, work: Callable[[ActionsDesk], int]) -> int:
 
     def refusing() -> int:
         try:
-            with actions_desk(with_servers(settings_from(general))) as desk:
+            with log_on_stderr(), actions_desk(with_servers(settings_from(general))) as desk:
                 return work(desk)
         except Refusal as refusal:
             print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)

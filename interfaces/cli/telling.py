@@ -69,7 +69,7 @@ class JsonTeller(Teller):
 @contextmanager
 def telling(names: Sequence[str], *, as_json: bool) -> Iterator[Teller]:
     """The teller that fits where the output goes."""
-    with _log_on_stderr():
+    with log_on_stderr():
         if as_json:
             yield JsonTeller()
         elif not sys.stderr.isatty():
@@ -81,7 +81,7 @@ def telling(names: Sequence[str], *, as_json: bool) -> Iterator[Teller]:
 
 
 @contextmanager
-def _log_on_stderr() -> Iterator[None]:
+def log_on_stderr() -> Iterator[None]:
     """stdout is for results alone."""
     before = structlog.get_config()
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

@@ -50,15 +50,21 @@ def test_a_market_waits_until_its_day_is_open(redis_url: str) -> None:
     book.close()
 
 
-def test_a_market_does_not_wait_for_a_keeper_that_has_gone(redis_url: str) -> None:
+def test_a_keeper_that_has_gone_is_waited_for_a_while(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(market_day, "AWAY_AT_MOST", 0.5)
     presence = Presence(redis_url)
     presence.here()
+    book = DayBook(redis_url)
     waiting = InThread(lambda stop: turn(redis_url).turn_to(OPENS), name="a market")
-    assert waiting.is_alive
+    wait_for(lambda: book.asked(0.1), "the market asks for its day")
 
     presence.gone()
 
+    assert waiting.is_alive
     waiting.join(within=5)
+    book.close()
 
 
 def test_a_market_does_not_wait_for_ever(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from application.answers import ActionAnswer, Answer
 from application.corporate import AnnounceDividend, AnnounceSplit, CancelAction
-from domain.corporate_action import FIRM, LARGEST_RATIO, ActionKind, action_id
+from domain.corporate_action import FIRM, LARGEST_RATIO, ActionKind
+from domain.corporate_action import action_id as id_of
 from domain.errors import CorporateActionMustExist
 from domain.values import symbol as checked_symbol
 from interfaces.http.call import Call
@@ -73,7 +74,7 @@ async def announce_dividend(request: Call, data: JSONBody[NewDividend]) -> Actio
     """
     symbol = checked_symbol(data.symbol)
     command = AnnounceDividend(
-        action_id=action_id(ActionKind.DIVIDEND, symbol, data.ex_date),
+        action_id=id_of(ActionKind.DIVIDEND, symbol, data.ex_date),
         symbol=symbol,
         rate=number(data.rate),
         ex_date=data.ex_date,
@@ -93,7 +94,7 @@ async def announce_split(request: Call, data: JSONBody[NewSplit]) -> ActionAnswe
     """
     symbol = checked_symbol(data.symbol)
     command = AnnounceSplit(
-        action_id=action_id(ActionKind.SPLIT, symbol, data.ex_date),
+        action_id=id_of(ActionKind.SPLIT, symbol, data.ex_date),
         symbol=symbol,
         numerator=data.numerator,
         denominator=data.denominator,
@@ -104,13 +105,13 @@ async def announce_split(request: Call, data: JSONBody[NewSplit]) -> ActionAnswe
     return _action(await request.execute(command, body=data))
 
 
-@post("/corporate-actions/{wanted:uuid}/cancel", status_code=200, roles=ADMIN)
-async def cancel(request: Call, wanted: FromPath[UUID], data: JSONBody[WhyNot]) -> ActionAnswer:
+@post("/corporate-actions/{action_id:uuid}/cancel", status_code=200, roles=ADMIN)
+async def cancel(request: Call, action_id: FromPath[UUID], data: JSONBody[WhyNot]) -> ActionAnswer:
     """Take an announcement back, before its ex-date. Asking again changes nothing.
 
     Refused: `corporate_action_must_exist` (404), `corporate_action_must_not_have_begun` (409).
     """
-    command = CancelAction(action_id=wanted, reason=printable(data.reason, name="reason"))
+    command = CancelAction(action_id=action_id, reason=printable(data.reason, name="reason"))
     return _action(await request.execute(command, keyed=False))
 
 
@@ -140,17 +141,17 @@ async def corporate_actions(
     return page(read.rows, limit=limit, kind="actions", position=lambda row: row.announced_position)
 
 
-@get("/corporate-actions/{wanted:uuid}", roles=LOGGED_IN)
+@get("/corporate-actions/{action_id:uuid}", roles=LOGGED_IN)
 async def corporate_action(
-    request: Call, wanted: FromPath[UUID], min_position: MinPosition = None
+    request: Call, action_id: FromPath[UUID], min_position: MinPosition = None
 ) -> ActionRow:
     """One dividend or split. Refused: `corporate_action_must_exist` (404)."""
     read = await request.read(
-        CORPORATE_ACTION, min_position=_at_least(request, min_position), own=False, action_id=wanted
+        CORPORATE_ACTION, min_position=_at_least(request, min_position), own=False, action_id=action_id
     )
     request.answered_by(read)
     if read.row is None:
-        raise CorporateActionMustExist(f"there is no corporate action {wanted}")
+        raise CorporateActionMustExist(f"there is no corporate action {action_id}")
     return read.row
 
 

@@ -46,11 +46,11 @@ class Books:
     def require_the_firm_to_be_sound(self, symbols: Iterable[str], accounts: Iterable[Account]) -> None:
         """Stock record by symbol, and customers' money: all there, and none of the firm's among it.
 
-        What the regulators get of sales is owed since the trade date and comes in with their settlement.
+        What is withheld is among it until it is paid on. What the regulators get of sales is owed since the trade date and comes in with their settlement.
         """
         for symbol in symbols:
             assert not self.sum_of(":SR:", commodity=journal.stock(symbol)), symbol
-        customers = self.sum_of(":FreeCredit") + self.sum_of(":RegFees:")
+        customers = self.sum_of(":FreeCredit") + self.sum_of(":RegFees:") + self.usd(journal.TAX_WITHHELD)
         to_come = sum((due.fees for account in accounts for due in account.unsettled.values()), NOTHING)
         assert self.usd(journal.CUSTOMERS_BANK) + customers == -to_come
 

@@ -13,6 +13,7 @@ import msgspec
 from application.brokerage import fold
 from domain.account import Account
 from domain.aggregate import Aggregate
+from domain.corporate_action import CorporateAction
 from domain.order import Order
 from domain.position import Position
 from domain.trade import total
@@ -20,6 +21,7 @@ from domain.values import NO_SHARES, NOTHING
 from projections.activity import ActivityRow
 from projections.audit import AuditRow
 from projections.balances import Balance
+from projections.dividends import DividendRow
 from projections.executions import ExecutionRow
 from projections.orders import OrderRow
 from projections.positions import LotRow, PositionRow
@@ -61,11 +63,15 @@ def balances(facts: Sequence[Fact]) -> Rows:
             held=account.held,
             unsettled=account.unsettled_proceeds,
             good_faith_violations=len(account.good_faith_violations),
-            updated_at=history[-1].event.recorded_at,
-            log_position=history[-1].log_position,
+            updated_at=_about_cash(history)[-1].event.recorded_at,
+            log_position=_about_cash(history)[-1].log_position,
         )
         for account, history in lives(facts, Account)
     }
+
+
+def _about_cash(history: list[Fact]) -> list[Fact]:
+    return [f for f in history if not isinstance(f.event, Account.DividendEntitled | Account.SharesSplit)]
 
 
 def positions(facts: Sequence[Fact]) -> Rows:
@@ -168,6 +174,12 @@ _SEEN_BY_CUSTOMERS: dict[str, str] = {
     "Account.SaleCredited": "sale",
     "Account.Settled": "settlement",
     "Account.GoodFaithViolated": "good_faith_violation",
+    "Account.DividendEntitled": "dividend_entitled",
+    "Account.DividendPaid": "dividend",
+    "Account.InterestPaid": "interest",
+    "Account.SharesSplit": "split",
+    "Account.CashInLieuPaid": "cash_in_lieu",
+    "Order.Adjusted": "order_adjusted",
     "Order.Placed": "order_placed",
     "Order.Rejected": "order_rejected",
     "Order.Replaced": "order_replaced",
@@ -184,7 +196,10 @@ def activity(facts: Sequence[Fact]) -> Rows:
         kind = _SEEN_BY_CUSTOMERS.get(fact.topic.partition(":")[0])
         if kind is not None:
             event: Any = fact.event
-            said = getattr(event, "terms", event)
+            said = getattr(event, "terms", getattr(event, "entitlement", event))
+            quantity = getattr(said, "quantity", None)
+            if isinstance(event, Account.SharesSplit):
+                quantity = event.after - event.before
             is_order = fact.topic.startswith("Order.")
             rows[event.account_id, fact.log_position] = ActivityRow(
                 account_id=event.account_id,
@@ -192,8 +207,8 @@ def activity(facts: Sequence[Fact]) -> Rows:
                 type=kind,
                 at=event.recorded_at,
                 symbol=getattr(said, "symbol", None),
-                quantity=getattr(said, "quantity", None),
-                price=getattr(event, "price", None) if not is_order else None,
+                quantity=quantity,
+                price=getattr(said, "rate", getattr(event, "price", None)) if not is_order else None,
                 amount=cash_moved(fact),
                 order_id=event.originator_id if is_order else getattr(event, "order_id", None),
                 execution_id=getattr(event, "execution_id", None),
@@ -208,6 +223,8 @@ def cash_moved(fact: Fact) -> Decimal | None:
     match fact.event:
         case Account.Deposited(amount=amount) | Account.SaleCredited(amount=amount):
             return amount
+        case Account.DividendPaid() | Account.InterestPaid() | Account.CashInLieuPaid():
+            return fact.event.amount
         case Account.Withdrawn(amount=amount) | Account.PurchaseDebited(amount=amount):
             return -amount
         case _:
@@ -257,7 +274,39 @@ def settlements(facts: Sequence[Fact]) -> Rows:
     return rows
 
 
+def dividends(facts: Sequence[Fact]) -> Rows:
+    rows: Rows = {}
+    for fact in facts:
+        if isinstance(fact.event, Account.DividendEntitled):
+            what, who = fact.event.entitlement, fact.event.account_id
+            payments = [f for f in facts if isinstance(f.event, Account.DividendPaid)]
+            paid = next(
+                (p for p in payments if p.event.action_id == what.action_id and p.event.account_id == who),
+                None,
+            )
+            event: Any = None if paid is None else paid.event
+            rows[who, what.action_id] = DividendRow(
+                account_id=who,
+                **msgspec.structs.asdict(what),
+                status="entitled" if paid is None else "paid",
+                withheld=None if paid is None else event.withheld,
+                amount=None if paid is None else event.amount,
+                paid_at=None if paid is None else event.recorded_at,
+                entitled_position=fact.log_position,
+                log_position=fact.log_position if paid is None else paid.log_position,
+            )
+    return rows
+
+
+def corporate_actions(facts: Sequence[Fact]) -> Rows:
+    """What customers are given of them is in their own tables; the firm's is looked at where it is announced."""
+    assert not any(isinstance(fact.event, CorporateAction.FACTS) for fact in facts)
+    return {}
+
+
 TABLES = {
+    "dividends": dividends,
+    "corporate_actions": corporate_actions,
     "settlements": settlements,
     "balances": balances,
     "positions": positions,

@@ -33,6 +33,11 @@ MOVES = (
     Account.SaleCredited,
     Position.LotOpened,
     Position.LotsRelieved,
+    Position.FractionCashed,
+    Account.DividendPaid,
+    Account.InterestPaid,
+    Account.CashInLieuPaid,
+    Account.SharesSplit,
 )
 
 
@@ -69,13 +74,19 @@ def stands(facts: Sequence[Fact]) -> tuple[Decimal, list[Shares]]:
         found[event.originator_id] = fold(found.get(event.originator_id), (event,))
         if isinstance(event, Account.PurchaseDebited | Account.SaleCredited):
             prices[event.symbol] = event.price
+        if isinstance(event, Account.SharesSplit):
+            prices[event.symbol] = prices[event.symbol] * event.before / event.after
     cash = next(one.cash for one in found.values() if isinstance(one, Account))
     owned = [one for one in found.values() if isinstance(one, Position) and one.quantity]
     shares = [Shares(one.symbol, one.quantity, one.cost, prices[one.symbol]) for one in owned]
     return cash, sorted(shares, key=lambda one: one.symbol)
 
 
-def total(facts: Sequence[Fact], kind: type[Any], field: str = "amount") -> Decimal:
+def profits(facts: Sequence[Fact]) -> Decimal:
+    return total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+
+
+def total(facts: Sequence[Fact], kind: Any, field: str = "amount") -> Decimal:
     return sum((getattr(fact.event, field) for fact in facts if isinstance(fact.event, kind)), NOTHING)
 
 
@@ -102,7 +113,7 @@ def history(facts: Sequence[Fact]) -> Rows:
                 invested=worth(shares),
                 deposited=total(inside, Account.Deposited),
                 withdrawn=total(inside, Account.Withdrawn),
-                realised=total(inside, Position.LotsRelieved, "profit"),
+                realised=profits(inside),
                 positions=[],
                 updated_at=last.event.recorded_at,
                 log_position=last.log_position,
@@ -168,7 +179,8 @@ def statements(facts: Sequence[Fact]) -> Rows:
                 bought=total(inside, Account.PurchaseDebited) - charged(inside, Position.LotOpened),
                 sold=total(inside, Account.SaleCredited) + charged(inside, Position.LotsRelieved),
                 fees=charged(inside, Position.LotOpened) + charged(inside, Position.LotsRelieved),
-                realised=total(inside, Position.LotsRelieved, "profit"),
+                income=total(inside, (Account.DividendPaid, Account.InterestPaid, Account.CashInLieuPaid)),
+                realised=profits(inside),
                 trades=sum(
                     isinstance(f.event, Account.PurchaseDebited | Account.SaleCredited) for f in inside
                 ),
@@ -192,7 +204,10 @@ def holders(facts: Sequence[Fact]) -> Rows:
             moved = [
                 fact
                 for fact in mine
-                if isinstance(fact.event, Position.LotOpened | Position.LotsRelieved)
+                if isinstance(
+                    fact.event,
+                    Position.LotOpened | Position.LotsRelieved | Position.Split | Position.FractionCashed,
+                )
                 and fact.event.symbol == one.symbol
             ]
             last = moved[-1]

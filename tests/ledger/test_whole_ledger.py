@@ -5,7 +5,7 @@ once said about the past is said again, byte for byte.
 """
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,10 +24,11 @@ from hypothesis.stateful import (
 )
 
 from application import commands as c
+from application import corporate as f
 from application.answers import Answer
 from application.history import account_as_of
 from application.requests import Metadata, Request
-from domain.account import Account
+from domain.account import Account, entitlement_of
 from domain.errors import (
     IdempotencyKeyMustMatchItsRequest,
     InstantMustBeWellFormed,
@@ -58,6 +59,7 @@ from tests.ledger import naive, naive_over_time
 from tests.ledger.world import World
 
 SYMBOLS = ["AAPL", "BRK.B"]
+RATIOS = [(7, 1), (2, 1), (3, 2), (1, 10), (1, 7), (403, 400)]
 FIRST_PAGE = 2**62
 FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 MONEY = st.decimals("0.01", "3000", places=2)
@@ -159,6 +161,59 @@ class WholeLedger(RuleBasedStateMachine):
         if not isinstance(answer, Refusal):
             assert min(self.world.aggregates[self.account(index)].unsettled, default=through) >= through
         assert isinstance(answer, SettlementMustBeDue) == (days > 0)
+
+    @rule(
+        index=st.integers(0, 2),
+        symbol=st.sampled_from(SYMBOLS),
+        ratio=st.sampled_from(RATIOS),
+        cash=PRICES | st.none(),
+        seconds=st.sampled_from([1, 1, 0, -1000]),
+    )
+    def split(
+        self, index: int, symbol: str, ratio: tuple[int, int], cash: Decimal | None, seconds: int
+    ) -> None:
+        """A split, most times of all there is; what came after its ex-date is left alone. Twice is once."""
+        self.world.pass_time(1)
+        command = f.ApplySplit(
+            account_id=self.account(index),
+            action_id=uuid4(),
+            symbol=symbol,
+            numerator=ratio[0],
+            denominator=ratio[1],
+            cash_in_lieu=cash,
+            effective_at=self.world.now() + timedelta(seconds=seconds),
+        )
+        held, costs = self.world.aggregates[command.account_id].held, self.cost_of(command.account_id)
+        assert not isinstance(self.give(command, actor="scheduler"), Refusal)
+        assert self.world.aggregates[command.account_id].held <= held
+        assert cash is not None or self.cost_of(command.account_id) == costs
+        before = len(self.world.facts)
+        self.give(command)
+        assert len(self.world.facts) == before
+
+    def cost_of(self, account_id: UUID) -> Decimal:
+        return sum((position.cost for position in self.positions(account_id)), NOTHING)
+
+    @rule(
+        index=st.integers(0, 2),
+        quantity=QUANTITIES,
+        withholding=st.sampled_from([Decimal(0), Decimal("0.24")]),
+        is_paid=st.booleans(),
+    )
+    def receive(self, index: int, quantity: Decimal, withholding: Decimal, is_paid: bool) -> None:
+        """A dividend, paid at once, twice, or later; and the interest of another month."""
+        account_id, action_id = self.account(index), uuid4()
+        if self.world.aggregates[account_id].status == "closed":
+            return
+        dates = {"ex_date": self.world.now().date(), "pay_date": self.world.now().date()}
+        entitlement = entitlement_of(
+            action_id=action_id, symbol="F", quantity=quantity, rate=Decimal("0.475000"), **dates
+        )
+        self.give(f.EntitleDividend(account_id=account_id, entitlement=entitlement))
+        for _ in range(2 * is_paid):
+            self.give(f.PayDividend(account_id=account_id, action_id=action_id, withholding=withholding))
+        days = {"first_day": date(2020 + index, 1, 1), "last_day": date(2020 + index, 1, 31)}
+        self.give(f.PayInterest(account_id=account_id, accrued=quantity / 7, withholding=withholding, **days))
 
     @rule(index=st.integers(0, 2), kind=st.sampled_from(JUDGEMENTS))
     def judge(self, index: int, kind: Any) -> None:
@@ -550,7 +605,9 @@ class WholeLedger(RuleBasedStateMachine):
             positions = self.positions(account_id)
             cost = sum((position.cost for position in positions), NOTHING)
             realised = sum((position.realised for position in positions), NOTHING)
-            assert paid_in - paid_out == self.world.aggregates[account_id].cash + cost - realised
+            earned = (Account.DividendPaid, Account.InterestPaid)
+            income = sum((e.amount for e in facts if isinstance(e, earned)), NOTHING)
+            assert paid_in - paid_out + income == self.world.aggregates[account_id].cash + cost - realised
 
     @invariant()
     def the_books_balance(self) -> None:
@@ -636,6 +693,9 @@ def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
         assert topics["Order.Placed"] > 50, "hardly any order was taken"
         assert topics["Order.Executed"] > 50, "hardly any order was filled"
         assert topics["Position.LotsRelieved"], "nothing was ever sold"
+        assert topics["Position.Split"] > 20, "hardly any position was split"
+        assert topics["Order.Adjusted"], "no split ever met an order"
+        assert topics["Account.DividendPaid"], "no dividend was ever paid"
     finally:
         world.close()
 

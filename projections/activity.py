@@ -97,18 +97,33 @@ def _trade(event: Account.PurchaseDebited | Account.SaleCredited) -> dict[str, A
     }
 
 
-def _add(rows: Rows[ActivityRow], event: Event, kind: str, **facts: Any) -> None:
-    nothing = dict.fromkeys(
-        ("symbol", "quantity", "price", "amount", "order_id", "execution_id", "transfer_id")
-    )
+def _add(
+    rows: Rows[ActivityRow],
+    event: Event,
+    kind: str,
+    *,
+    symbol: str | None = None,
+    quantity: Decimal | None = None,
+    price: Decimal | None = None,
+    amount: Decimal | None = None,
+    order_id: UUID | None = None,
+    execution_id: UUID | None = None,
+    transfer_id: UUID | None = None,
+) -> None:
     position = rows.fact.log_position
     row = ActivityRow(
-        account_id=event.account_id,
-        log_position=position,
-        type=kind,
-        at=event.recorded_at,
-        text=describe(event),
-        **{**nothing, **facts},
+        event.account_id,
+        position,
+        kind,
+        event.recorded_at,
+        symbol,
+        quantity,
+        price,
+        amount,
+        order_id,
+        execution_id,
+        transfer_id,
+        describe(event),
     )
     rows.add((event.account_id, position), row)
 

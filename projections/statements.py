@@ -4,7 +4,7 @@ A day is one of UTC. Shares are valued at the price of the account's own last tr
 quotes. The single movements are those of the activity table between the row's first and last log position.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -18,7 +18,10 @@ from domain.position import Position
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, costing, traded
+
+
+_DAY = timedelta(days=1)
 
 
 class StatementRow(Struct):
@@ -72,7 +75,7 @@ class Statements(Projection):
     def opened(self, event: Account.Opened, rows: Rows[StatementRow]) -> None:
         """There is nothing yet."""
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
-        _keep(rows.add(self.key(event, rows.fact), row), event, rows)
+        rows.later(rows.add(self.key(event, rows.fact), row), _of_day)
 
     @on(Account.Deposited)
     def deposited(self, event: Account.Deposited, rows: Rows[StatementRow]) -> None:
@@ -80,7 +83,7 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash += event.amount
         row.deposited += event.amount
-        _keep(row, event, rows)
+        rows.later(row, _of_day)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[StatementRow]) -> None:
@@ -88,7 +91,7 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash -= event.amount
         row.withdrawn += event.amount
-        _keep(row, event, rows)
+        rows.later(row, _of_day)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[StatementRow]) -> None:
@@ -97,8 +100,9 @@ class Statements(Projection):
         row.closing_cash -= event.amount
         row.bought += event.amount
         row.trades += 1
-        row.positions = changed(row.positions, event.symbol, quantity=event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_day)
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[StatementRow]) -> None:
@@ -107,16 +111,17 @@ class Statements(Projection):
         row.closing_cash += event.amount
         row.sold += event.amount
         row.trades += 1
-        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_day)
 
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[StatementRow]) -> None:
         """What the shares cost."""
         row = self._row(event, rows)
         row.cost += event.lot.cost
-        row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
-        _keep(row, event, rows)
+        row.positions = costing(row.positions, event.symbol, event.lot.cost)
+        rows.later(row, _of_day)
 
     @on(Position.LotsRelieved)
     def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[StatementRow]) -> None:
@@ -124,13 +129,14 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.cost -= event.cost
         row.realised += event.profit
-        row.positions = changed(row.positions, event.symbol, cost=-event.cost)
-        _keep(row, event, rows)
+        row.positions = costing(row.positions, event.symbol, -event.cost)
+        rows.later(row, _of_day)
 
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:
         """Where the account stands, its day's sums begun anew with a new day."""
         row = rows[self.key(event, rows.fact)]
-        if _day(row.updated_at) != _day(event.recorded_at):
+        if not _is_same_day(row.updated_at, event.recorded_at):
+            rows.now(row)
             row.deposited = row.withdrawn = row.bought = row.sold = row.fees = row.realised = NOTHING
             row.opening_cash, row.trades = row.closing_cash, 0
             row.first_position = rows.fact.log_position
@@ -160,14 +166,14 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> StatementRow:
     )
 
 
-def _keep(row: StatementRow, event: Event, rows: Rows[StatementRow]) -> None:
-    row.invested = invested(row.positions)
-    day = _day(event.recorded_at)
-    rows.add((row.account_id, day), replace(row, day=day))
+def _of_day(row: StatementRow) -> tuple[Key, StatementRow]:
+    """The row of the day on which the account stands."""
+    day = row.updated_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (row.account_id, day), replace(row, day=day)
 
 
-def _day(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _is_same_day(one: datetime, other: datetime) -> bool:
+    return one.day == other.day and -_DAY < other - one < _DAY
 
 
 STATEMENTS_OF_ACCOUNT = Question(

@@ -30,7 +30,7 @@ def collecting_later() -> Iterator[None]:
     A batch of ten thousand events is half a million objects, which the collector would go through again and
     again: a quarter of the time of a fold.
     """
-    global _windows  # noqa: PLW0603  the collector is the process's too
+    global _windows
     with _lock:
         _windows += 1
         gc.disable()

@@ -97,32 +97,20 @@ def _trade(event: Account.PurchaseDebited | Account.SaleCredited) -> dict[str, A
     }
 
 
-def _add(
-    rows: Rows[ActivityRow],
-    event: Event,
-    kind: str,
-    *,
-    symbol: str | None = None,
-    quantity: Decimal | None = None,
-    price: Decimal | None = None,
-    amount: Decimal | None = None,
-    order_id: UUID | None = None,
-    execution_id: UUID | None = None,
-    transfer_id: UUID | None = None,
-) -> None:
-    position = rows.fact.log_position
+def _add(rows: Rows[ActivityRow], event: Event, kind: str, **facts: Any) -> None:
+    position, fact = rows.fact.log_position, facts.get
     row = ActivityRow(
         event.account_id,
         position,
         kind,
         event.recorded_at,
-        symbol,
-        quantity,
-        price,
-        amount,
-        order_id,
-        execution_id,
-        transfer_id,
+        fact("symbol"),
+        fact("quantity"),
+        fact("price"),
+        fact("amount"),
+        fact("order_id"),
+        fact("execution_id"),
+        fact("transfer_id"),
         describe(event),
     )
     rows.add((event.account_id, position), row)

@@ -71,7 +71,8 @@ class Actors(Projection):
         key, position = self.key(event, fact), fact.log_position
         row = rows.get(key)
         if row is None:
-            row = rows.add(key, Deeds(*key, 0, at, at, position, position))
+            actor, role, account_id, topic = key
+            row = rows.add(key, Deeds(actor, role, account_id, topic, 0, at, at, position, position))
         row.count += 1
         row.last_at, row.log_position = at, position
 

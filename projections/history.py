@@ -20,7 +20,6 @@ from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.shares import LATEST, Shares, costing, traded
 
-
 _MINUTE = timedelta(minutes=1)
 
 

@@ -123,8 +123,8 @@ def writing(
         text = copying.lines(new, _json_columns(projection.row))
     statements = []
     if text is not None:
-        sql = copying.statement(target, column_list(projection.table))
-        statements.append(Statement(sql, rows=text))
+        copy = copying.statement(target, column_list(projection.table))
+        statements.append(Statement(copy, rows=text))
     else:
         changed = [*new, *changed]
     if changed:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.account import Account
@@ -106,3 +107,18 @@ def _without(lots: list[LotRow], event: Position.LotsRelieved) -> list[LotRow]:
 
 
 POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")
+
+
+class Holding(Struct):
+    """A position as it is passed on: its lots as the JSON that the table holds."""
+
+    symbol: str
+    quantity: Decimal
+    reserved: Decimal
+    cost: Decimal
+    realised: Decimal
+    lots: msgspec.Raw
+    log_position: int
+
+
+HOLDINGS_OF_ACCOUNT = Lookup("positions", Holding, by=("account_id",), order="symbol")

@@ -29,20 +29,28 @@ class Question(Struct, Generic[T], frozen=True):
 
 
 class Lookup(Struct, Generic[T], frozen=True):
-    """All rows whose columns `by` have given values, in the order of the column `order`."""
+    """All rows whose columns `by` have given values, in the order of the column `order`.
+
+    `row` may have fewer fields than the table has columns. A field of type `msgspec.Raw` is passed on as JSON.
+    """
 
     projection: str
     row: type[T]
     by: tuple[str, ...]
     order: str | None = None
 
-    def sql(self, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
-        """The statement for many keys: one array parameter for each column of `by`, of these types."""
+    def sql(self, types: tuple[str, ...]) -> str:
+        """The statement for many keys: one array parameter for each column of `by`, of these types.
+
+        Answers the number of each key that has rows, from 1, and its rows as one JSON array of objects: that is
+        decoded in one go, where a driver would make each value of each row by itself.
+        """
         arrays = ", ".join(f"%s::{kind}[]" for kind in types)
         joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
+        fields = ", ".join(f"'{name}', t.{name}" for name in self.row.__struct_fields__)
         order = "" if self.order is None else f" ORDER BY t.{self.order}"
         return (
-            f"SELECT {', '.join('t.' + name for name in columns)}"  # noqa: S608  constants
-            f" FROM unnest({arrays}) AS want({', '.join(self.by)})"
-            f" JOIN read.{self.projection} t ON {joined}{order}"
+            f"SELECT want.number, json_agg(json_build_object({fields}){order})"  # noqa: S608  constants
+            f" FROM unnest({arrays}) WITH ORDINALITY AS want({', '.join(self.by)}, number)"
+            f" JOIN read.{self.projection} t ON {joined} GROUP BY want.number"
         )

@@ -6,12 +6,14 @@ trip instead of a whole one, as group commit does for writers.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from infrastructure.postgres.connections import AsyncPool, lend
+from infrastructure.projecting.tables import row_from
 from projections.catalogue import BY_NAME
 from projections.projection import Key
 from projections.questions import Lookup
@@ -68,8 +70,10 @@ class Gatherer:
 
     def __init__(self, pool: AsyncPool, lookup: Lookup[Any]) -> None:
         self._pool = pool
-        types = {column.name: column.sql_type for column in BY_NAME[lookup.projection].table.columns}
-        self._sql = lookup.sql(tuple(types[name] for name in lookup.by)).encode()
+        self._lookup = lookup
+        self._projection = BY_NAME[lookup.projection]
+        types = {column.name: column.sql_type for column in self._projection.table.columns}
+        self._sql = lookup.sql(tuple(types), tuple(types[name] for name in lookup.by)).encode()
         self._decode = msgspec.json.Decoder(list[lookup.row]).decode  # type: ignore[name-defined]  # a value
         self._gathering: Gathering[Key, list[Any]] = Gathering(self._rows)
 
@@ -82,5 +86,10 @@ class Gatherer:
         async with lend(self._pool) as connection:
             cursor = await connection.execute(self._sql, columns, prepare=True)
             rows = await cursor.fetchall()
-        decode = self._decode
-        return {keys[number - 1]: decode(of_key) for number, of_key in rows}
+        if self._lookup.in_one:
+            return {keys[number - 1]: self._decode(of_key) for number, of_key in rows}
+        found: dict[Key, list[Any]] = defaultdict(list)
+        for values in rows:
+            row = row_from(self._projection, values)
+            found[tuple(getattr(row, name) for name in self._lookup.by)].append(row)
+        return found

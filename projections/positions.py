@@ -109,7 +109,7 @@ def _without(lots: list[LotRow], event: Position.LotsRelieved) -> list[LotRow]:
 POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")
 
 
-class Holding(Struct):
+class PositionInOne(Struct):
     """A position as it is passed on: its lots as the JSON that the table holds."""
 
     symbol: str
@@ -121,4 +121,4 @@ class Holding(Struct):
     log_position: int
 
 
-HOLDINGS_OF_ACCOUNT = Lookup("positions", Holding, by=("account_id",), order="symbol")
+POSITIONS_IN_ONE = Lookup("positions", PositionInOne, by=("account_id",), order="symbol", in_one=True)

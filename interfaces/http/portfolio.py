@@ -18,7 +18,7 @@ from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import MinPosition
 from interfaces.http.marks import mark
 from projections.balances import BALANCE_OF_ACCOUNT, Balance
-from projections.positions import HOLDINGS_OF_ACCOUNT, Holding, LotRow
+from projections.positions import POSITIONS_IN_ONE, LotRow, PositionInOne
 
 TRIES = 5
 
@@ -94,21 +94,21 @@ async def portfolio(request: Call, min_position: MinPosition = None) -> Portfoli
 @get("/portfolio/positions", roles=CUSTOMER)
 async def positions(request: Call, min_position: MinPosition = None) -> list[PositionView]:
     """The positions that are not flat, valued now, by symbol."""
-    read = await request.read(HOLDINGS_OF_ACCOUNT, min_position=min_position, account_id=request.account_id)
+    read = await request.read(POSITIONS_IN_ONE, min_position=min_position, account_id=request.account_id)
     request.answered_by(read)
     return [view for view in _views(request, read.rows) if view.quantity]
 
 
-async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[Holding]]:
+async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionInOne]]:
     """Cash and shares with the same trades in them: two tables, each read until it has what the other has."""
     account_id = call.account_id
     balance = await call.read(BALANCE_OF_ACCOUNT, min_position=min_position, account_id=account_id)
-    shares = await call.read(HOLDINGS_OF_ACCOUNT, min_position=min_position, account_id=account_id)
+    shares = await call.read(POSITIONS_IN_ONE, min_position=min_position, account_id=account_id)
     for _ in range(TRIES):
         cash_moved = balance.row.log_position if balance.row else 0
         shares_moved = max((row.log_position for row in shares.rows), default=0)
         if shares.log_position < cash_moved:
-            shares = await call.read(HOLDINGS_OF_ACCOUNT, min_position=cash_moved, account_id=account_id)
+            shares = await call.read(POSITIONS_IN_ONE, min_position=cash_moved, account_id=account_id)
         elif balance.log_position < shares_moved:
             balance = await call.read(BALANCE_OF_ACCOUNT, min_position=shares_moved, account_id=account_id)
         else:
@@ -116,7 +116,7 @@ async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balanc
     return balance, shares
 
 
-def _views(call: Call, rows: Sequence[Holding]) -> list[PositionView]:
+def _views(call: Call, rows: Sequence[PositionInOne]) -> list[PositionView]:
     quote_of, marks = call.parts.quotes.get, call.visit.desk.marks
     began, firsts = marks.began(), marks.firsts()
     return [
@@ -125,7 +125,9 @@ def _views(call: Call, rows: Sequence[Holding]) -> list[PositionView]:
     ]
 
 
-def _view(row: Holding, quote: Quote | None, first: Decimal | None, began: datetime | None) -> PositionView:
+def _view(
+    row: PositionInOne, quote: Quote | None, first: Decimal | None, began: datetime | None
+) -> PositionView:
     now, quantity, cost = mark(quote), row.quantity, row.cost
     value = cost if now is None else rounded(quantity * now)
     return PositionView(
@@ -144,7 +146,7 @@ def _view(row: Holding, quote: Quote | None, first: Decimal | None, began: datet
     )
 
 
-def _day_profit(row: Holding, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
+def _day_profit(row: PositionInOne, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
     lots = [] if began is None else _lots(row.lots)
     bought_now = [lot for lot in lots if began is not None and lot.acquired_at > began]
     if not bought_now:

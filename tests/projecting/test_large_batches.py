@@ -130,7 +130,9 @@ def test_a_table_that_refuses_a_row_leaves_no_row_of_the_batch(desk: Desk) -> No
     before = all_tables(desk.url)
     desk.opened()
     with connect(desk.url, application="test") as connection:
-        connection.execute("ALTER TABLE read.audit ADD CONSTRAINT none_after CHECK (log_position <= 41) NOT VALID")
+        connection.execute(
+            "ALTER TABLE read.audit ADD CONSTRAINT none_after CHECK (log_position <= 41) NOT VALID"
+        )
     audit = [projection for projection in PROJECTIONS if projection.name == "audit"]
 
     worker_ = worker.Worker(desk.url, {"audit": audit[0]}, batch=2000)

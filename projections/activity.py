@@ -178,17 +178,20 @@ def _trade(event: Account.PurchaseDebited | Account.SaleCredited) -> dict[str, A
 
 
 def _add(rows: Rows[ActivityRow], event: Event, kind: str, **facts: Any) -> None:
-    nothing = dict.fromkeys(
-        ("symbol", "quantity", "price", "amount", "order_id", "execution_id", "transfer_id")
-    )
-    position = rows.fact.log_position
+    position, fact = rows.fact.log_position, facts.get
     row = ActivityRow(
-        account_id=event.account_id,
-        log_position=position,
-        type=kind,
-        at=event.recorded_at,
-        text=describe(event),
-        **{**nothing, **facts},
+        event.account_id,
+        position,
+        kind,
+        event.recorded_at,
+        fact("symbol"),
+        fact("quantity"),
+        fact("price"),
+        fact("amount"),
+        fact("order_id"),
+        fact("execution_id"),
+        fact("transfer_id"),
+        describe(event),
     )
     rows.add((event.account_id, position), row)
 

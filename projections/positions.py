@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -222,3 +223,21 @@ HOLDERS_EVER = Question(
 """Every account that has, or had, or has reserved shares of a symbol; `after` is the last one of the page before."""
 
 POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")
+
+
+class PositionInOne(Struct):
+    """A position as it is passed on: its lots as the JSON that the table holds."""
+
+    symbol: str
+    quantity: Decimal
+    reserved: Decimal
+    cost: Decimal
+    realised: Decimal
+    realised_short: Decimal
+    realised_long: Decimal
+    wash_disallowed: Decimal
+    lots: msgspec.Raw
+    log_position: int
+
+
+POSITIONS_IN_ONE = Lookup("positions", PositionInOne, by=("account_id",), order="symbol", in_one=True)

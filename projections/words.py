@@ -22,16 +22,17 @@ def describe_terms(terms: OrderTerms) -> str:
     """An order's terms, such as `buy 10 AAPL limit 150.25, gtc`."""
     words = [terms.side.value, _shares(terms.quantity), terms.symbol]
     if terms.stop_price is not None:
-        words.append(f"stop {terms.stop_price}")
+        words.append(f"stop {terms.stop_price!s}")
     if terms.limit_price is not None:
-        words.append(f"limit {terms.limit_price}")
+        words.append(f"limit {terms.limit_price!s}")
     if terms.stop_price is None and terms.limit_price is None:
         words.append(terms.type.value)
     return " ".join(words) + f", {terms.time_in_force.value}"
 
 
 def _shares(quantity: Any) -> str:
-    return f"{quantity:f}".rstrip("0").rstrip(".")
+    text = str(quantity)
+    return (f"{quantity:f}" if "E" in text else text).rstrip("0").rstrip(".")
 
 
 def _repaid(event: Any) -> str:
@@ -48,8 +49,8 @@ def _withheld(event: Any) -> str:
 
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Opened: lambda e: f"Opened the account in {e.currency}",
-    Account.Deposited: lambda e: f"Deposited {e.amount}{_repaid(e)}",
-    Account.Withdrawn: lambda e: f"Withdrew {e.amount}",
+    Account.Deposited: lambda e: f"Deposited {e.amount!s}{_repaid(e)}",
+    Account.Withdrawn: lambda e: f"Withdrew {e.amount!s}",
     Account.LotMethodChosen: lambda e: (
         f"Chose {e.method.value} as the method by which sales choose their lots"
     ),
@@ -59,12 +60,14 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.DepositTakenBack: lambda e: (
         f"Took back a deposit of {e.amount}" + (f", {e.owed} of it owed" if e.owed else "")
     ),
-    Account.FundsHeld: lambda e: f"Held {e.amount} for order {e.order_id}",
-    Account.FundsReleased: lambda e: f"Released {e.amount} held for order {e.order_id}",
+    Account.FundsHeld: lambda e: f"Held {e.amount!s} for order {e.order_id!s}",
+    Account.FundsReleased: lambda e: f"Released {e.amount!s} held for order {e.order_id!s}",
     Account.PurchaseDebited: lambda e: (
-        f"Paid {e.amount} for {_shares(e.quantity)} {e.symbol} at {e.price}; {e.released} of the hold ended"
+        f"Paid {e.amount!s} for {_shares(e.quantity)} {e.symbol} at {e.price!s}; {e.released!s} of the hold ended"
     ),
-    Account.SaleCredited: lambda e: f"Received {e.amount} for {_shares(e.quantity)} {e.symbol} at {e.price}",
+    Account.SaleCredited: lambda e: (
+        f"Received {e.amount!s} for {_shares(e.quantity)} {e.symbol} at {e.price!s}"
+    ),
     Account.Settled: lambda e: (
         f"Settled the trades due on {e.settles_on}: received {e.due.proceeds}, paid {e.due.purchases}"
     ),
@@ -90,9 +93,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",
-    Order.Triggered: lambda e: f"Stop elected by the {e.elected_by} at {e.price} (quote {e.quote})",
+    Order.Triggered: lambda e: f"Stop elected by the {e.elected_by} at {e.price!s} (quote {e.quote})",
     Order.Executed: lambda e: (
-        f"Executed {_shares(e.quantity)} at {e.price} on {e.venue}, {_shares(e.leaves_quantity)} left"
+        f"Executed {_shares(e.quantity)} at {e.price!s} on {e.venue}, {_shares(e.leaves_quantity)} left"
         f" (quote {e.quote})"
     ),
     Order.Replaced: lambda e: f"Replaced the order's terms by {describe_terms(e.terms)}",
@@ -105,15 +108,15 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Transfer.Completed: lambda _: "The bank completed the transfer",
     Transfer.Failed: lambda e: f"The bank did not do the transfer: {e.reason}",
     Transfer.Returned: lambda e: f"The bank returned a {e.direction.value} of {e.amount}: {e.reason}",
-    Position.SharesReserved: lambda e: f"Reserved {_shares(e.quantity)} {e.symbol} for order {e.order_id}",
-    Position.SharesReleased: lambda e: f"Released {_shares(e.quantity)} {e.symbol} of order {e.order_id}",
     Position.WashSaleDisallowed: lambda e: (
         f"Disallowed {e.disallowed} of the loss on {_shares(e.quantity)} {e.symbol} sold on {e.sold_on}:"
         " shares bought near it have replaced them"
     ),
-    Position.LotOpened: lambda e: f"Took in {_shares(e.lot.quantity)} {e.symbol} at a cost of {e.lot.cost}",
+    Position.SharesReserved: lambda e: f"Reserved {_shares(e.quantity)} {e.symbol} for order {e.order_id!s}",
+    Position.SharesReleased: lambda e: f"Released {_shares(e.quantity)} {e.symbol} of order {e.order_id!s}",
+    Position.LotOpened: lambda e: f"Took in {_shares(e.lot.quantity)} {e.symbol} at a cost of {e.lot.cost!s}",
     Position.LotsRelieved: lambda e: (
-        f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit}"
+        f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit!s}"
     ),
     Position.Split: lambda e: (
         f"Split {_shares(e.before)} {e.symbol} {e.numerator}:{e.denominator} into {_shares(e.after)}"

@@ -141,10 +141,8 @@ class Executor:
 
     def _on_quotes(self, quotes: Iterable[Quote], session: Session) -> list[c.OrderCommand]:
         commands: list[c.OrderCommand] = []
-        for quote in quotes:
-            intents = self._book.on_quote(quote, session)
-            if intents:
-                commands += [command_of(intent) for intent in intents]
+        for intents in self._book.on_quotes(quotes, session):
+            commands += [command_of(intent) for intent in intents]
         return commands
 
     def _meet(self, order_ids: Sequence[UUID]) -> None:

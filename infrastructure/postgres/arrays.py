@@ -5,8 +5,7 @@ of n values is one `bytes`: a header (dimensions, element type, length) and each
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from operator import attrgetter
+from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from
 _header = Struct("!iiIii").pack
 _length = Struct("!i").pack
 _int8 = Struct("!iq").pack
+_pack_int8 = Struct("!q").pack
 _UUID_LENGTH = 16 << 128  # before an id's 128 bits
 
 
@@ -132,16 +132,12 @@ def column(sql_type: str, values: Sequence[Any]) -> Column:
     Numbers with places, days, truth values and JSON go as text: the statement casts them, see `cast_of`.
     """
     kind, element, encode = _KINDS[sql_type]
-    parts: list[bytes] = []
-    has_null = False
-    for value in values:
-        if value is None:
-            has_null = True
-            parts.append(_NULL)
-        else:
-            encoded = encode(value)
-            parts += (_length(len(encoded)), encoded)
-    return kind(_array(element, len(values), parts, has_null=has_null))
+    known = [value for value in values if value is not None]
+    if len(known) == len(values):
+        return kind(_array(element, len(values), encode(known)))
+    there = iter(encode(known))
+    parts = [_NULL if value is None else next(there) for value in values]
+    return kind(_array(element, len(values), parts, has_null=True))
 
 
 def cast_of(sql_type: str) -> str:
@@ -184,23 +180,41 @@ def _microseconds(moment: datetime) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
-def _text(value: Any) -> bytes:
-    encoded = str(value).encode()
-    if b"\x00" in encoded:
-        raise ValueError("a text cannot hold the character NUL")
-    return encoded
-
-
 _NULL = _length(-1)
-_pack_int8 = Struct("!q").pack
+_MICROSECOND = timedelta(microseconds=1)
 
-_KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
-    "bigint": (Int8s, _INT8, _pack_int8),
-    "uuid": (Uuids, _UUID, attrgetter("bytes")),
-    "timestamptz": (Times, _TIMESTAMPTZ, lambda moment: _pack_int8(_microseconds(moment))),
-    "text": (Texts, _TEXT, _text),
-    "numeric": (Texts, _TEXT, _text),
-    "date": (Texts, _TEXT, _text),
-    "boolean": (Texts, _TEXT, _text),
-    "jsonb": (Texts, _TEXT, msgspec.json.encode),
+
+def _int8_elements(values: Sequence[int]) -> list[bytes]:
+    return [_int8(8, value) for value in values]
+
+
+def _uuid_elements(values: Sequence[UUID]) -> list[bytes]:
+    return [(_UUID_LENGTH | value.int).to_bytes(20, "big") for value in values]
+
+
+def _time_elements(values: Sequence[datetime]) -> list[bytes]:
+    return [_int8(8, (value - _EPOCH) // _MICROSECOND) for value in values]
+
+
+def _text_elements(values: Sequence[Any]) -> list[bytes]:
+    encoded = [str(value).encode() for value in values]
+    if b"\x00" in b"".join(encoded):
+        raise ValueError("a text cannot hold the character NUL")
+    return [_length(len(value)) + value for value in encoded]
+
+
+def _json_elements(values: Sequence[Any]) -> list[bytes]:
+    return [_length(len(value)) + value for value in map(msgspec.json.encode, values)]
+
+
+_KINDS: dict[str, tuple[type[Column], int, Callable[[Sequence[Any]], list[bytes]]]] = {
+    "bigint": (Int8s, _INT8, _int8_elements),
+    "uuid": (Uuids, _UUID, _uuid_elements),
+    "timestamptz": (Times, _TIMESTAMPTZ, _time_elements),
+    "text": (Texts, _TEXT, _text_elements),
+    "numeric": (Texts, _TEXT, _text_elements),
+    "date": (Texts, _TEXT, _text_elements),
+    "boolean": (Texts, _TEXT, _text_elements),
+    "jsonb": (Texts, _TEXT, _json_elements),
 }
+"""By SQL type, what makes elements with their lengths of values without NULL."""

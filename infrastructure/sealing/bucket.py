@@ -5,11 +5,13 @@ their names are the file. Credentials come from where every S3 tool finds them: 
 AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or the machine's role.
 """
 
+import base64
 import io
 import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +31,7 @@ from application.expected import TellTheOperator
 from infrastructure.sealing.seals import SealBucketMustAnswer, Sealed
 
 TIMEOUT_S = 10.0
+PART = 256 << 20  # what is smaller goes up in one piece, under one checksum
 MOST_SEALS = 5_000
 """In one object."""
 
@@ -83,6 +86,8 @@ class SealBucket:
                 io.BytesIO(body),
                 len(body),
                 content_type="application/jsonl",
+                metadata=_checksum(body),
+                part_size=PART,
                 retention=Retention(COMPLIANCE, until.replace(microsecond=0)),
             )
         except (MinioException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
@@ -103,7 +108,8 @@ class SealBucket:
         for found in self._list(include_version=True):
             if _NAME.search(found.object_name) and not found.is_delete_marker:
                 known = first.get(found.object_name)
-                if known is None or found.last_modified < known.last_modified:
+                # Versions are listed the newest first; their times are whole seconds.
+                if known is None or found.last_modified <= known.last_modified:
                     first[found.object_name] = found
         for name in sorted(first):
             yield from self._get(name, first[name].version_id).splitlines(keepends=True)
@@ -127,6 +133,12 @@ class SealBucket:
                 answer.release_conn()
         except (MinioException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             raise SealBucketMustAnswer(f"{self._url}: {error}") from error
+
+
+def _checksum(body: bytes) -> dict[str, str | list[str] | tuple[str]]:
+    """S3 takes a locked object only with a checksum; the client adds one over TLS only."""
+    digest = base64.b64encode(sha256(body).digest()).decode()
+    return {"x-amz-checksum-sha256": digest, "x-amz-sdk-checksum-algorithm": "SHA256"}
 
 
 def _client(host: str, *, is_secure: bool) -> Minio:

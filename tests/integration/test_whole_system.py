@@ -19,7 +19,7 @@ from interfaces.demo.outside import Outside
 from interfaces.demo.seed import ADMIN, CUSTOMERS, PASSWORD, STAKE
 from projections.catalogue import BY_NAME
 
-ROLES = ("api", "projector", "market", "executor", "scheduler", "redis", "postgres")
+ROLES = ("api", "projector", "market", "executor", "scheduler", "sealer", "redis", "postgres")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A sealed log for tests, and somebody who tampers with it as superuser."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,3 +103,17 @@ def wrong(found: Verified) -> Sequence[tuple[str, str]]:
 
 def _deposit() -> c.Deposit:
     return c.Deposit(account_id=ANN, transfer_id=uuid4(), amount=D("1.00"))
+
+
+@contextmanager
+def sealing(sealer: Any) -> Iterator[None]:
+    """A sealer at work in a thread of its own."""
+    stop = threading.Event()
+    thread = threading.Thread(target=sealer.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()

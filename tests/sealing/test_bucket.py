@@ -166,11 +166,13 @@ def test_a_bucket_that_does_not_answer_holds_nothing_up(examined: Examined) -> N
 def test_the_thread_publishes_by_itself(examined: Examined, address: str, client: Any) -> None:
     stop = threading.Event()
     thread = publisher(examined, address).start(stop)
-    until(lambda: FIRST in objects(client, address))
-    examined.lengthen(1)
-    examined.seal()
-    stop.set()
-    thread.join(10)
+    try:
+        until(lambda: FIRST in objects(client, address))
+        examined.lengthen(1)
+        examined.seal()
+    finally:
+        stop.set()
+        thread.join(10)
 
     assert sorted(objects(client, address)) == [FIRST, SECOND], "what is left is published at the stop"
     with connect(examined.url, application="test") as connection:

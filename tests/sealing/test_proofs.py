@@ -20,6 +20,7 @@ from infrastructure.sealing.proofs import ProofCannotBeRead, ProofIsWrong, check
 from infrastructure.sealing.reading import BEFORE_ALL, LogSource
 from tests.sealing.parts import Examined
 
+
 @pytest.fixture
 def seals(examined: Examined) -> Iterator[SealDesk]:
     with open_seal_desk(examined.url) as desk:
@@ -126,7 +127,9 @@ def _changed(text: str) -> str:
     return ("1" if text[0] != "1" else "2") + text[1:]
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"proof":"nothing"}', b'{"proof":"inclusion"}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"[1]", b"\xff", b'{"proof":"nothing"}', b'{"proof":"inclusion"}']
+)
 def test_what_is_no_proof_is_refused(text: bytes) -> None:
     with pytest.raises(ProofCannotBeRead):
         check(text)

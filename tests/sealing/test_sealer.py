@@ -289,7 +289,11 @@ def test_a_key_changes_by_a_seal_that_names_the_next(examined: Examined) -> None
 
     with at_work(examined.sealer()):
         examined.lengthen(3)
-        until(lambda: standing(examined).log_position == examined.end() and not next_key_file(examined.key).exists())
+        until(
+            lambda: (
+                standing(examined).log_position == examined.end() and not next_key_file(examined.key).exists()
+            )
+        )
         examined.lengthen(3)
         until(lambda: standing(examined).log_position == examined.end())
 

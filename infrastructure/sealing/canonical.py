@@ -40,7 +40,7 @@ class NotCanonical(ValueError):
     """These bytes are not those of an event."""
 
 
-class SealedEvent(Struct, frozen=True, kw_only=True):
+class LogEntry(Struct, frozen=True, kw_only=True):
     """An event, read out of its canonical bytes. `state` and `metadata` are the JSON as stored."""
 
     log_position: int
@@ -59,7 +59,7 @@ def position_of(canonical: bytes) -> int:
     return position
 
 
-def canonical_of(event: SealedEvent) -> bytes:
+def canonical_of(event: LogEntry) -> bytes:
     """The canonical bytes of an event that comes from elsewhere than COPY, such as an archive."""
     return canonical_of_fields(
         (
@@ -81,11 +81,11 @@ def canonical_of_fields(fields: Sequence[bytes]) -> bytes:
     return _count.pack(len(fields)) + b"".join(parts)
 
 
-def event_of(canonical: bytes) -> SealedEvent:
+def event_of(canonical: bytes) -> LogEntry:
     """What the bytes say. Raises NotCanonical."""
     position, stream, version, topic, state, account, moment, metadata = _fields(canonical)
     try:
-        return SealedEvent(
+        return LogEntry(
             log_position=_number.unpack(position)[0],
             originator_id=UUID(bytes=stream),
             originator_version=_number.unpack(version)[0],

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from application.expected import TellTheOperator
-from infrastructure.sealing.canonical import NotCanonical, SealedEvent, event_of
+from infrastructure.sealing.canonical import LogEntry, NotCanonical, event_of
 from infrastructure.sealing.keys import PublicKey, SealKeyCannotBeUsed, key_of_hex
 from infrastructure.sealing.merkle import leaf_hash, proves_consistency, proves_inclusion
 from infrastructure.sealing.seals import FORMAT, Hash, Seal
@@ -152,7 +152,7 @@ def _check_seal(signed: SignedSeal, trusted: list[PublicKey] | None) -> tuple[Se
     return seal, key
 
 
-def readable(event: SealedEvent) -> dict[str, Any]:
+def readable(event: LogEntry) -> dict[str, Any]:
     """An event for reading, its JSON as JSON."""
     found = msgspec.structs.asdict(event)
     return {**found, "state": _json(event.state), "metadata": _json(bytes(event.metadata))}

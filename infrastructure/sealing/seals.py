@@ -175,7 +175,7 @@ class Chain:
             raise SealIsWrong(seal.number, "its leaves are not as many as its events")
         tree.extend(sealed.leaves)
         if tree.root().hex() != seal.root:
-            raise SealIsWrong(seal.number, "its leaves do not make its root")
+            raise SealIsWrong(seal.number, "its root is not that of its leaves")
         self.tree = tree
 
 

@@ -6,22 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.cli import main, projections, users
+from interfaces.cli import main, projections, seals, users
 from interfaces.cli.flags import GeneralFlags, MarketFlags
 from tests.docs.pages import DOCS, PAGES, ROOT, code_of
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _MAKE = re.compile(r"\bmake ([a-z]+)")
-_DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
+_WORD = "[a-z]+(?:-[a-z]+)*"
+_DAYBOOK = re.compile(rf"^daybook ({_WORD}(?: {_WORD})?)([^\n#]*)", re.MULTILINE)
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
 _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
 _MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
 _MEDIA_TYPES = {"application/json", "application/problem"}
 
-GROUPS = {"projections": projections.app, "users": users.app}
+GROUPS = {"projections": projections.app, "users": users.app, "seals": seals.app}
 FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
 FLAGS_OF_PROJECTIONS = {"rows", "json", "account", "parallel", "fresh"}
+FLAGS_OF_SEALS = {"from", "to", "seals", "key", "seal", "out", "limit", "before"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -36,7 +38,12 @@ def anchors(page: Path) -> set[str]:
 
 def known_flags() -> set[str]:
     fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
-    named = {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | FLAGS_OF_PROJECTIONS
+    named = (
+        {field.name.replace("_", "-") for field in fields}
+        | FLAGS_OF_USERS
+        | FLAGS_OF_PROJECTIONS
+        | FLAGS_OF_SEALS
+    )
     return named | {"demo", "help", "version"}
 
 

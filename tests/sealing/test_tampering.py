@@ -220,7 +220,7 @@ def test_leaves_that_are_not_those_of_the_root_are_found_out(examined: Examined)
     lines[2] = b'"leaves":"'.join([lines[2][0], other])
     examined.file.write_bytes(b"".join(lines))
 
-    assert wrong(examined.verify())[0] == ("seals", "seal 3: its leaves do not make its root")
+    assert wrong(examined.verify())[0] == ("seals", "seal 3: its root is not that of its leaves")
 
 
 def test_a_seal_that_was_taken_out_of_the_file_is_missed(examined: Examined) -> None:

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from domain.errors import Conflict, NotFound
 from infrastructure.sealing.canonical import position_of
-from infrastructure.sealing.merkle import consistency_path, inclusion_path
+from infrastructure.sealing.merkle import WIDTH, consistency_path, inclusion_path, leaf_hash
 from infrastructure.sealing.proofs import (
     ConsistencyProof,
     InclusionProof,
@@ -21,12 +21,11 @@ from infrastructure.sealing.proofs import (
     check,
     encode_proof,
 )
-from infrastructure.sealing.reading import BEFORE_ALL, read_rows
+from infrastructure.sealing.reading import EventSource, read_rows
 from infrastructure.sealing.seals import Sealed, sealed_of
 from infrastructure.sealing.store import SealStore
 
 _PAGE = "SELECT seal, signature, octet_length(leaves) / 32 FROM seals WHERE number < %s ORDER BY number DESC LIMIT %s"
-_COUNT = "SELECT count(*) FROM stored_events WHERE notification_id > %s AND notification_id <= %s"
 _POSITION = "SELECT notification_id FROM stored_events WHERE originator_id = %s AND originator_version = %s"
 LARGEST_NUMBER = 2**62
 
@@ -70,10 +69,17 @@ class SealWithLeaves(SealView, frozen=True, kw_only=True):
 
 
 class SealDesk:
-    """Answers from the database. `lend` gives a connection for one question."""
+    """Answers from the database. `lend` gives a connection for one question; events are read from `source`, the
+    log unless told otherwise.
+    """
 
-    def __init__(self, lend: Callable[[], AbstractContextManager[Connection[Any]]]) -> None:
+    def __init__(
+        self,
+        lend: Callable[[], AbstractContextManager[Connection[Any]]],
+        source: EventSource | None = None,
+    ) -> None:
         self._lend = lend
+        self._source = source
 
     def page(self, before: int, limit: int) -> list[SealView]:
         """Seals before a number, the newest first."""
@@ -105,13 +111,13 @@ class SealDesk:
         """
         with self._lend() as connection:
             store = SealStore(connection)
-            first, canonical = store.covering(log_position), _event_at(connection, log_position)
+            first, canonical = store.covering(log_position), self._event_at(connection, log_position)
             if first is None:
                 raise EventMustBeSealed(f"the event at log position {log_position} is not sealed yet")
             sealed = first if number is None else _require(store, number)
             if sealed.seal.number < first.seal.number:
                 raise EventMustBeSealed(f"seal {number} ends at log position {sealed.seal.last_position}")
-            index = _index_of(connection, store, first, log_position)
+            index = _index_of(canonical, first)
             path = inclusion_path(index, sealed.seal.count, store.hashes().hash_of)
         proof = InclusionProof(
             log_position=log_position,
@@ -132,6 +138,16 @@ class SealDesk:
         except ProofIsWrong as error:
             raise EventMustBeAsSealed(str(error)) from error
 
+    def _event_at(self, connection: Connection[Any], log_position: int) -> bytes:
+        if self._source is None:
+            chunks = read_rows(connection, log_position - 1, up_to=log_position)
+        else:
+            chunks = self._source.rows(log_position - 1, log_position)
+        found = [row for chunk in chunks for row in chunk]
+        if not found:
+            raise EventMustExist(f"there is no event at log position {log_position}")
+        return found[0]
+
     def prove_consistency(self, older: int, newer: int) -> ConsistencyProof:
         """That a seal's log begins with an older one's. Raises SealMustExist, or ProofIsWrong."""
         older, newer = min(older, newer), max(older, newer)
@@ -151,18 +167,14 @@ def _require(store: SealStore, number: int) -> Sealed:
     return sealed
 
 
-def _event_at(connection: Connection[Any], log_position: int) -> bytes:
-    rows = [row for chunk in read_rows(connection, log_position - 1, up_to=log_position) for row in chunk]
-    if not rows or position_of(rows[0]) != log_position:
-        raise EventMustExist(f"there is no event at log position {log_position}")
-    return rows[0]
-
-
-def _index_of(connection: Connection[Any], store: SealStore, sealed: Sealed, log_position: int) -> int:
-    previous = store.seal(sealed.seal.number - 1)
-    after = BEFORE_ALL if previous is None else previous.seal.last_position
-    row = connection.execute(_COUNT.encode(), (after, log_position)).fetchone()
-    return sealed.first + (row[0] if row else 0) - 1
+def _index_of(canonical: bytes, sealed: Sealed) -> int:
+    """The event's number among all, from 0. Raises ProofIsWrong when it is not among those that were sealed."""
+    leaf, at = leaf_hash(canonical), -1
+    while (at := sealed.leaves.find(leaf, at + 1)) >= 0:
+        if at % WIDTH == 0:
+            return sealed.first + at // WIDTH
+    position, number = position_of(canonical), sealed.seal.number
+    raise ProofIsWrong(f"the event at log position {position} is not among those that seal {number} sealed")
 
 
 def _signed(sealed: Sealed) -> SignedSeal:

@@ -5,11 +5,15 @@ A seal counts as published once its line is on the disk. A line without its end 
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from application.expected import TellTheOperator
+
+LINE_WITHIN_S = 1.0
 
 _STEP = 1 << 20
 
@@ -83,12 +87,24 @@ def publishing(path: Path) -> Iterator[SealFile]:
 
 
 def published_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a published file, each with its end. Raises SealFileCannotBeUsed."""
+    """The lines of a published file, each with its end. Raises SealFileCannotBeUsed.
+
+    A last line without its end may be under way right now, so it is given a moment.
+    """
     try:
         with path.open("rb") as lines:
-            yield from lines
+            for line in lines:
+                yield line if line.endswith(b"\n") else _awaited(line, lines)
     except OSError as error:
         raise SealFileCannotBeUsed(f"the seals {path} cannot be read: {error.strerror}") from error
+
+
+def _awaited(line: bytes, lines: BinaryIO) -> bytes:
+    deadline = time.monotonic() + LINE_WITHIN_S
+    while not line.endswith(b"\n") and time.monotonic() < deadline:
+        time.sleep(0.02)
+        line += lines.readline()
+    return line
 
 
 def _sync_folder(folder: Path) -> None:

@@ -133,7 +133,7 @@ def verify_proof(file: Path, *, key: KeyFile = None, json: Flag = False) -> int:
     Parameters
     ----------
     file
-        What `daybook prove` or `daybook seals consistency` wrote; - is standard input.
+        What `daybook prove` or `daybook seals consistency` wrote.
     key
         Public keys to trust. Left out, the proof is held against the key that it names itself: compare that with the
         published one.
@@ -203,8 +203,6 @@ def _checked_sentences(checked: Checked) -> str:
 
 def _proof_text(file: Path) -> bytes:
     try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read(LARGEST_PROOF)
         with file.open("rb") as opened:
             return opened.read(LARGEST_PROOF)
     except OSError as error:

@@ -165,7 +165,16 @@ def test_somebody_who_tampered_is_found_out_on_the_command_line(
         one.execute("UPDATE stored_events SET topic = 'Account.Withdrawn' WHERE notification_id = 3")
 
     done = subprocess.run(
-        [sys.executable, "-m", "interfaces.cli.main", "verify", "--data-dir", str(running.settings.data_dir)],
+        [
+            sys.executable,
+            "-m",
+            "interfaces.cli.main",
+            "verify",
+            "--parallel",
+            "2",
+            "--data-dir",
+            str(running.settings.data_dir),
+        ],
         env={"DAYBOOK_DATABASE_URL": running.settings.database_url or ""},
         capture_output=True,
         text=True,

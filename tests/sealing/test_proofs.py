@@ -6,14 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Struct
 
-from infrastructure.sealing.canonical import NotCanonical, canonical_of, event_of
+from infrastructure.postgres.connections import connect
+from infrastructure.sealing.canonical import NotCanonical, canonical_of, event_of, position_of
 from infrastructure.sealing.desk import EventMustBeSealed, EventMustExist, SealDesk, SealMustExist
+from infrastructure.sealing.examining import Examination
+from infrastructure.sealing.files import published_lines
 from infrastructure.sealing.keys import read_public_keys
 from infrastructure.sealing.opening import open_seal_desk
 from infrastructure.sealing.proofs import ProofCannotBeRead, ProofIsWrong, check, encode_proof
@@ -78,7 +83,7 @@ def test_a_proof_needs_events_and_seals_that_are_there(examined: Examined, seals
 def test_an_event_that_was_changed_cannot_be_proved(examined: Examined, seals: SealDesk) -> None:
     examined.tamper("UPDATE stored_events SET topic = 'x' WHERE notification_id = 17")
 
-    with pytest.raises(ProofIsWrong, match="not number 17 of what seal 4 has"):
+    with pytest.raises(ProofIsWrong, match="log position 17 is not among those that seal 4 sealed"):
         seals.prove(17)
     check(encode_proof(seals.prove(18)))
 
@@ -177,6 +182,34 @@ def test_a_proof_is_checked_by_a_process_without_database_or_settings(
     assert (code, out) == (2, "")
     assert err.startswith("daybook: this is not a proof")
     assert offline("verify-proof", tmp_path / "nowhere")[0] == 2
+
+
+# Events from elsewhere.
+
+
+class Kept(Struct, frozen=True):
+    """Events that are not in PostgreSQL, read out of and made into canonical bytes again."""
+
+    rows_kept: list[bytes]
+
+    def rows(self, after: int, up_to: int) -> Iterator[list[bytes]]:
+        wanted = [row for row in self.rows_kept if after < position_of(row) <= up_to]
+        yield from ([canonical_of(event_of(row))] for row in wanted)
+
+
+def test_events_that_have_moved_elsewhere_are_verified_and_proved_by_the_same_code(
+    examined: Examined,
+) -> None:
+    source = Kept([row for chunk in LogSource(examined.url).rows(BEFORE_ALL, 38) for row in chunk])
+    trusted = read_public_keys(examined.public_keys)
+    examined.tamper("TRUNCATE stored_events")
+
+    found = Examination(trusted=trusted).run(examined.url, published_lines(examined.file), source)
+
+    assert (found.findings, found.events_read) == ([], 38)
+    with connect(examined.url, application="test") as connection:
+        proof = SealDesk(lambda: nullcontext(connection), source).prove(17)
+    assert check(encode_proof(proof), trusted).event is not None
 
 
 # Canonical bytes.

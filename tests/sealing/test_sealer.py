@@ -164,6 +164,25 @@ def test_a_file_is_published_into_by_one_process(examined: Examined) -> None:
         pass
 
 
+def test_who_verifies_while_seals_are_written_finds_nothing_wrong(examined: Examined) -> None:
+    examined.terms = SealTerms(interval=0.01, events=3)
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.is_set():
+            examined.lengthen(7)
+
+    with at_work(examined.sealer()):
+        writer = threading.Thread(target=go_on)
+        writer.start()
+        found = [examined.verify() for _ in range(40)]
+        stop.set()
+        writer.join()
+
+    assert [wrong(one) for one in found] == [[]] * 40
+    assert found[-1].seals > found[0].seals
+
+
 # Killed between the database and the file.
 
 

@@ -14,6 +14,7 @@ from domain.quotes import Session
 from infrastructure.books.watching import SEEN
 from infrastructure.redis import connect_async
 from infrastructure.redis.quotes import PROGRESS, QuoteBoard
+from infrastructure.sealing.store import STANDING, standing_of
 
 
 class Dependency(Struct, frozen=True, kw_only=True):
@@ -44,6 +45,20 @@ class BooksHealth(Struct, frozen=True, kw_only=True):
     checked_at: datetime
 
 
+class SealingHealth(Struct, frozen=True, kw_only=True):
+    """How far the log is sealed: `lag` events are not yet, seals after `published` not in the file, after `bucket`
+    not in the bucket (None without one). `failure` says why sealing does not go on.
+    """
+
+    position: int
+    lag: int
+    seal: int
+    sealed_at: datetime | None
+    published: int
+    bucket: int | None
+    failure: str | None
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """`ok` when PostgreSQL and Redis answer; the rest is for those who look closer."""
 
@@ -53,6 +68,7 @@ class Health(Struct, frozen=True, kw_only=True):
     dependencies: list[Dependency]
     projections: list[ProjectionHealth]
     books: BooksHealth | None
+    sealing: SealingHealth | None
     session: Session | None
     checked_at: datetime
 
@@ -77,7 +93,7 @@ class HealthCheck:
 
     async def check(self) -> Health:
         """The whole picture, now. Never raises."""
-        postgres, end, projections, books = await self._postgres()
+        postgres, end, projections, books, sealing = await self._postgres()
         redis, executor = await self._redis_and_executor()
         return Health(
             ok=postgres.ok and redis.ok,
@@ -86,6 +102,7 @@ class HealthCheck:
             dependencies=[postgres, redis, executor, self._market()],
             projections=projections,
             books=books,
+            sealing=sealing,
             session=self._session(),
             checked_at=datetime.now(UTC),
         )
@@ -94,7 +111,7 @@ class HealthCheck:
         """Let go of the connection."""
         await self._redis.aclose()
 
-    async def _postgres(self) -> tuple[Dependency, int, list[ProjectionHealth], BooksHealth | None]:
+    async def _postgres(self) -> "_Seen":
         began = time.perf_counter()
         try:
             async with self._pool.connection(timeout=2) as connection:
@@ -108,15 +125,17 @@ class HealthCheck:
                 )
                 rows = await found.fetchall()
                 books = await _books(connection)
+                sealing = await (await connection.execute(STANDING)).fetchone()
         except (psycopg.Error, TimeoutError) as error:
-            return Dependency(name="postgresql", ok=False, detail=type(error).__name__), 0, [], None
+            return Dependency(name="postgresql", ok=False, detail=type(error).__name__), 0, [], None, None
         projections = [
             ProjectionHealth(
                 name=name, position=position, lag=max(0, end - position), failure=failure, parked=parked
             )
             for name, position, failure, parked in rows
         ]
-        return Dependency(name="postgresql", ok=True, latency_ms=_ms(began)), end, projections, books
+        postgres = Dependency(name="postgresql", ok=True, latency_ms=_ms(began))
+        return postgres, end, projections, books, None if sealing is None else _sealing(sealing, end)
 
     async def _redis_and_executor(self) -> tuple[Dependency, Dependency]:
         began = time.perf_counter()
@@ -148,6 +167,22 @@ async def _books(connection: psycopg.AsyncConnection[Any]) -> BooksHealth | None
     position, violated_at, violation, checked_at = row
     said = "ok" if violation is None else f"violated at position {violated_at}"
     return BooksHealth(books=said, position=position, violation=violation, checked_at=checked_at)
+
+
+_Seen = tuple[Dependency, int, list[ProjectionHealth], BooksHealth | None, SealingHealth | None]
+
+
+def _sealing(row: tuple[Any, ...], end: int) -> SealingHealth:
+    standing = standing_of(row)
+    return SealingHealth(
+        position=standing.log_position,
+        lag=max(0, end - standing.log_position),
+        seal=standing.number,
+        sealed_at=standing.sealed_at,
+        published=standing.published_number,
+        bucket=standing.bucket_number,
+        failure=standing.failure,
+    )
 
 
 def _ms(began: float) -> float:

@@ -64,6 +64,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: int = 10_000
     requests_limit: int = 1_000
     batch_limit: int = 512
+    seal_interval: Annotated[float, Meta(gt=0)] = 1.0
+    seal_events: Annotated[int, Meta(ge=1, le=100_000)] = 10_000  # a seal is written for so many at most
+    seal_file: Path | None = None  # None: seals/seals.jsonl in the data folder
+    seal_key: Path | None = None  # None: seals/seals.key in the data folder, made when nothing is sealed yet
+    seal_bucket: str | None = None  # https://host/bucket/folder, with object lock
+    seal_bucket_interval: Annotated[float, Meta(gt=0)] = 60.0
+    seal_retention_days: Annotated[int, Meta(ge=1)] = 2192  # six years
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False

@@ -41,6 +41,8 @@ from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
 from infrastructure.scheduling import Job, Jobs, SessionEnds, purge_logins
+from infrastructure.sealing.desk import SealDesk
+from infrastructure.sealing.running import RunningSealer
 from infrastructure.settings import SettingIsWrong, Settings
 from infrastructure.settling import Settler
 from infrastructure.trading_rules import trading_rules
@@ -118,6 +120,25 @@ class Projections:
         return self._desk.job(job_id)
 
 
+class Seals:
+    """The desk of seals for an event loop."""
+
+    def __init__(self, desk: SealDesk) -> None:
+        self._desk = desk
+
+    async def ask(self, question: Callable[..., T], *parameters: Any) -> T:
+        """What the desk answers."""
+        try:
+            return await asyncio.to_thread(question, *parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseMustAnswer("the database does not answer; try again") from error
+
+    @property
+    def desk(self) -> SealDesk:
+        """The desk itself, to be asked."""
+        return self._desk
+
+
 class ApiParts(Struct, frozen=True, kw_only=True):
     """Everything the HTTP interface works with."""
 
@@ -132,6 +153,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     history: History
     exports: Exports
     projections: Projections
+    seals: Seals
     health: HealthCheck
 
     def today(self) -> date:
@@ -186,6 +208,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             history=History(connections, clock.now),
             exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
+            seals=Seals(SealDesk(connections.connection)),
             health=health,
         )
     finally:
@@ -304,6 +327,13 @@ class RunningExecutor:
 def executor(settings: Settings) -> RunningExecutor:
     """The executor role's part."""
     return RunningExecutor(settings)
+
+
+def sealer(settings: Settings) -> RunningSealer:
+    """The sealer role's part."""
+    if settings.database_url is None:
+        raise SettingIsWrong("DAYBOOK_DATABASE_URL must be set, or `daybook up` run")
+    return RunningSealer(settings, settings.database_url)
 
 
 def run_scheduler(settings: Settings, stop: threading.Event) -> None:

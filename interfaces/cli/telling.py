@@ -14,6 +14,7 @@ from infrastructure.projecting.rebuild.control import UnderWay
 from infrastructure.projecting.rebuild.reports import Rebuilt, Report
 
 LINE_EVERY_S = 5.0
+COUNT_EVERY_S = 1.0
 
 
 class Teller:
@@ -64,6 +65,24 @@ class JsonTeller(Teller):
 
     def _say(self, line: object) -> None:
         print(msgspec.json.encode(line).decode(), flush=True)
+
+
+class Counter:
+    """Progress in events on stderr, a line a second: over itself on a terminal."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, what: str, count: int, end: int) -> None:
+        now = time.monotonic()
+        if now - self._told < COUNT_EVERY_S and count < end:
+            return
+        self._told = now
+        rate = count / (now - self._began) if now > self._began else 0
+        left = f", {(end - count) / rate:,.0f} s left" if rate and count < end else ""
+        head, tail = ("\r\x1b[K", "\n" if count >= end else "") if sys.stderr.isatty() else ("", "\n")
+        sys.stderr.write(f"{head}{what}: {count:,} of {end:,}, {rate:,.0f}/s{left}{tail}")
+        sys.stderr.flush()
 
 
 @contextmanager

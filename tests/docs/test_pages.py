@@ -13,7 +13,8 @@ from tests.docs.pages import DOCS, PAGES, ROOT, code_of
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _MAKE = re.compile(r"\bmake ([a-z]+)")
-_DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
+_WORD = "[a-z]+(?:-[a-z]+)*"
+_DAYBOOK = re.compile(rf"^daybook ({_WORD}(?: {_WORD})?)([^\n#]*)", re.MULTILINE)
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
 _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
 _MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)

@@ -13,6 +13,7 @@ from infrastructure.projecting.parking import ParkedAccount, parked_accounts
 from infrastructure.projecting.rebuild import control
 from infrastructure.projecting.rebuild.control import UnderWay, WentBack
 from infrastructure.projecting.rebuild.desk import RebuildDesk, RebuildJob
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuild.reports import Rebuilt
 from infrastructure.projecting.rebuilding import Progress, rebuild_together
 from infrastructure.projecting.standing import standings
@@ -76,11 +77,12 @@ def rebuild_all(
     *,
     parallel: int = 1,
     fresh: bool = False,
+    manner: Manner | None = None,
     progress: Progress | None = None,
 ) -> list[Rebuilt]:
     """Rebuild these projections from one read of the log; none named means all."""
     projections = [BY_NAME[name] for name in require_known(names)]
-    return rebuild_together(url, projections, parallel=parallel, fresh=fresh, progress=progress)
+    return rebuild_together(url, projections, parallel=parallel, fresh=fresh, manner=manner, progress=progress)
 
 
 class ProjectionDesk(RebuildDesk):

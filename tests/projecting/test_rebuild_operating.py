@@ -22,6 +22,7 @@ from infrastructure.projecting.rebuilding import (
     rebuild,
     rebuild_together,
 )
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.standing import standings
 from infrastructure.projecting.verifying import verify
 from projections.balances import Balances
@@ -36,7 +37,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "CHUNK", 10)
     monkeypatch.setattr(swapping, "NEAR", 5)
     monkeypatch.setattr(crew, "NEAR", 5)
-    monkeypatch.setattr(rebuilding, "SHORT", 10)
+    monkeypatch.setattr(rebuilding, "USUAL", Manner(chunk=10, short=10))
     monkeypatch.setattr(crew, "PAUSED_LOOK_S", 0.01)
 
 

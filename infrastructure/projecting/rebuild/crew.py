@@ -15,6 +15,7 @@ from infrastructure.projecting.folding import FoldFailed
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuild.share import Share
 from infrastructure.projecting.rebuild.swapping import NEAR
 
@@ -26,18 +27,20 @@ APPLICATION = "daybook rebuild"
 Look = Callable[[], None]
 
 
-def fold_here(url: str, buildings: Sequence[Building], look: Look) -> None:
+def fold_here(url: str, buildings: Sequence[Building], look: Look, *, manner: Manner) -> None:
     """Fold everything in this process. `look` is called after each chunk."""
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=0, workers=1):
+        for _ in _fold(connection, buildings, worker=0, workers=1, manner=manner):
             look()
 
 
-def fold_by_processes(url: str, buildings: Sequence[Building], look: Look, *, workers: int) -> None:
+def fold_by_processes(
+    url: str, buildings: Sequence[Building], look: Look, *, workers: int, manner: Manner
+) -> None:
     """The same by so many processes. `look` is called several times a second. Raises WorkerFailed."""
     context = multiprocessing.get_context("spawn")
     crew = [
-        context.Process(target=_work, args=(url, list(buildings), number, workers), daemon=True)
+        context.Process(target=_work, args=(url, list(buildings), number, workers, manner), daemon=True)
         for number in range(workers)
     ]
     try:
@@ -60,11 +63,11 @@ class WorkerFailed(Exception):
     """A process that folded has died."""
 
 
-def _work(url: str, buildings: list[Building], worker: int, workers: int) -> None:
+def _work(url: str, buildings: list[Building], worker: int, workers: int, manner: Manner) -> None:
     os.nice(NICENESS)
     parent = multiprocessing.parent_process()
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=worker, workers=workers):
+        for _ in _fold(connection, buildings, worker=worker, workers=workers, manner=manner):
             if parent is not None and not parent.is_alive():
                 return
 
@@ -82,10 +85,10 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _fold(
-    connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int
+    connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int, manner: Manner
 ) -> Iterator[None]:
     """Fold chunk by chunk until all that did not fail is near its goal; wait while it is paused."""
-    share = Share(connection, buildings, worker=worker, workers=workers)
+    share = Share(connection, buildings, worker=worker, workers=workers, chunk=manner.chunk)
     while far := _far(connection, share):
         wanted = [name for name, state in far.items() if state == "building"]
         if wanted:

@@ -19,9 +19,11 @@ from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.figures import FIGURES
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
+from infrastructure.metrics import MetricsPage
 from infrastructure.news import News
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool, pool
@@ -29,6 +31,7 @@ from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
+from infrastructure.redis.figures import telling_figures
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
@@ -121,6 +124,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     history: History
     projections: Projections
     health: HealthCheck
+    metrics: MetricsPage
 
     def session(self) -> Session | None:
         """Where the market stands in its calendar."""
@@ -147,6 +151,8 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         waiting=lambda: commands.waiting,
         session=lambda: clock.session,
     )
+    metrics = MetricsPage(async_connections, redis_url, health)
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     followers: list[asyncio.Task[None]] = []
     try:
         await async_connections.open()
@@ -168,10 +174,12 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             history=History(connections, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
             health=health,
+            metrics=metrics,
         )
     finally:
         await _end(followers)
         await asyncio.to_thread(committer.stop)
+        await metrics.close()
         await health.close()
         await async_connections.close()
         await asyncio.to_thread(connections.close)
@@ -209,7 +217,8 @@ class RunningProjector:
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
         keep_what_is_here()
-        self._projector.run(stop)
+        with telling_figures(self._redis_url, "projector"):
+            self._projector.run(stop)
         listener.join(timeout=2)
         self._announcer.close()
 
@@ -256,6 +265,10 @@ class RunningExecutor:
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when it must be started anew."""
+        with telling_figures(self._redis_url, "executor"):
+            self._run(stop)
+
+    def _run(self, stop: threading.Event) -> None:
         announcer = Announcer(self._redis_url)
         clock = StampingClock(self._settings, self._redis_url)
         committer = Committer(
@@ -264,6 +277,7 @@ class RunningExecutor:
             settings=committer_settings(self._settings),
             on_commit=announcer.appended,
         ).start()
+        FIGURES.watch("commands_waiting", lambda: committer.waiting)
         try:
             Executor(
                 database_url=self._database_url,
@@ -295,8 +309,10 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
         database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
     )
     snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     try:
-        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+        with telling_figures(redis_url, "scheduler"):
+            Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
     finally:
         committer.stop()
         announcer.close()

@@ -28,6 +28,7 @@ from application.answers import Answer
 from application.clock import Clock
 from application.errors import LogMustBeWritable, QueueMustHaveRoom, Unavailable
 from application.requests import Request
+from domain.errors import Refusal
 from infrastructure.eventstore.batch import Batch
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job, deliver
@@ -40,6 +41,7 @@ from infrastructure.eventstore.log import (
     last_row,
     rows_of,
 )
+from infrastructure.figures import FIGURES
 from infrastructure.postgres.connections import connect, has_transaction_timeout
 
 log = structlog.get_logger()
@@ -189,6 +191,7 @@ class Committer:
                 self._lose(error)
                 return self._one_by_one(jobs, error)
         self._after_commit(batch)
+        _count(jobs, batch)
         return deliver(jobs)
 
     def _one_by_one(self, jobs: list[Job], error: Exception) -> None:
@@ -286,6 +289,17 @@ class Committer:
             connection.execute(TAKE_LOCK, (LOG_LOCK,))
             found = connection.execute(_IS_THERE, (rows.positions[0], rows.originator_ids[0], rows.states[0]))
             return found.fetchone() is not None
+
+
+def _count(jobs: Sequence[Job], batch: Batch) -> None:
+    FIGURES.size(len(jobs))
+    FIGURES.add("commands", len(jobs))
+    if batch.rows:
+        FIGURES.add("commits")
+        FIGURES.add("events", len(batch.rows.positions))
+    for job in jobs:
+        if isinstance(job.error, Refusal):
+            FIGURES.add("refusals", of=job.error.code)
 
 
 def _fail(jobs: Sequence[Job], error: Exception) -> None:

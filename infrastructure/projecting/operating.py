@@ -82,7 +82,9 @@ def rebuild_all(
 ) -> list[Rebuilt]:
     """Rebuild these projections from one read of the log; none named means all."""
     projections = [BY_NAME[name] for name in require_known(names)]
-    return rebuild_together(url, projections, parallel=parallel, fresh=fresh, manner=manner, progress=progress)
+    return rebuild_together(
+        url, projections, parallel=parallel, fresh=fresh, manner=manner, progress=progress
+    )
 
 
 class ProjectionDesk(RebuildDesk):

@@ -82,7 +82,9 @@ def rebuild_together(
     counted and reported, and the new table, which is the fold of the log, takes over either way.
     """
     tell = progress or (lambda _: None)
-    return _Rebuild(url, projections, parallel=parallel, manner=manner or USUAL, progress=tell).run(fresh=fresh)
+    return _Rebuild(url, projections, parallel=parallel, manner=manner or USUAL, progress=tell).run(
+        fresh=fresh
+    )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from infrastructure.projecting.operating import (
     under_way,
 )
 from infrastructure.projecting.rebuild import control
-from infrastructure.projecting.rebuild.crew import NICENESS
+from infrastructure.projecting.rebuild.manner import NICENESS
 from infrastructure.settings import Settings
 from interfaces.cli import projections_care
 from interfaces.cli.telling import telling, unfinished

@@ -23,6 +23,8 @@ from tests.bench.visible import is_projected
 EVENTS = 120_000 if QUICK else 300_000
 RATE = 1_000.0
 TRADERS = 500
+WARM_S = 3.0
+"""A rebuild that is gentle has noticed the customers by then."""
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -43,7 +45,7 @@ def measure(bench: Bench) -> list[Row]:
         rebuild = _rebuild(bench, settings)
         found = _order(load, settings, calls)
         assert rebuild.poll() is None, "the rebuild ended too soon; make the log longer"
-        folded.append(_folded(settings))
+        folded.append(_building(settings)[1])
         stop(rebuild, signals=[(signal.SIGKILL, 5.0)])
         return found
 
@@ -65,7 +67,7 @@ def _lengthen(settings: Settings, events: int) -> None:
 
 
 def _order(load: Load, settings: Settings, calls: list[Call]) -> Outcome:
-    found = load.run(settings.port, calls, seconds=SECONDS, rate=RATE, connections=CONNECTIONS)
+    found = load.run(settings.port, calls, seconds=SECONDS, rate=RATE, connections=CONNECTIONS, warm_s=WARM_S)
     require_all(found, 201)
     return found
 
@@ -74,18 +76,25 @@ def _rebuild(bench: Bench, settings: Settings) -> "subprocess.Popen[bytes]":
     """All projections, as an operator does it; folding has begun."""
     argv = [sys.executable, "-m", "interfaces.cli.main", "projections", "rebuild", "--fresh"]
     argv += os.environ.get("REBUILD_FLAGS", "").split()
+    before, _ = _building(settings)
     process = bench.process(argv, "rebuild", {**os.environ, **settings.as_environment()})
-    until(lambda: _folded(settings) > 0 or process.poll() is not None, "the rebuild folds")
+    until(lambda: _begun_after(settings, before) or process.poll() is not None, "the rebuild folds")
     return process
 
 
-def _folded(settings: Settings) -> int:
+def _begun_after(settings: Settings, generation: int) -> bool:
+    now, position = _building(settings)
+    return now > generation and position > 0
+
+
+def _building(settings: Settings) -> tuple[int, int]:
+    """The newest generation that is being built, and how far it has come."""
     with connect(settings.database_url or "", application="bench") as connection:
         row = connection.execute(
-            "SELECT coalesce(max(position), 0) FROM projection_partitions JOIN projection_generations"
-            " USING (name, generation) WHERE state = 'building'"
+            "SELECT generation, max(position) FROM projection_partitions JOIN projection_generations"
+            " USING (name, generation) WHERE state = 'building' GROUP BY generation ORDER BY 1 DESC LIMIT 1"
         ).fetchone()
-    return row[0] if row else 0
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def _row(ours: list[Outcome], plain: list[Outcome], cpu: dict[str, float], folded: list[int]) -> Row:
@@ -114,6 +123,6 @@ PATH = Path(
     what=f"Orders at a steady {RATE:,.0f}/s over HTTP through api and projector, while all projections are rebuilt "
     f"from {EVENTS:,} events on the same machine.",
     ceiling="The same orders without a rebuild.",
-    target="p99 ≤ 1.5 ×",
+    target="p99 ≤ 1.5 times",
     measure=measure,
 )

@@ -14,6 +14,7 @@ from infrastructure.projecting.rebuild.control import (
     RebuildMustBeUnderWay,
     RebuildMustNotBeAtWork,
 )
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuild.reports import Report
 from infrastructure.projecting.rebuilding import (
     RebuildFailed,
@@ -22,7 +23,6 @@ from infrastructure.projecting.rebuilding import (
     rebuild,
     rebuild_together,
 )
-from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.standing import standings
 from infrastructure.projecting.verifying import verify
 from projections.balances import Balances

@@ -97,7 +97,9 @@ def _until(reports: Connection, wanted: Plan) -> str:
         while reports.poll(LONGEST_S):
             phase = reports.recv()
             number += phase == wanted.moment or wanted.moment in ("any", "folding", "rolling back")
-            if number and (phase == "folding" or number >= wanted.table or wanted.moment in ("any", "rolling back")):
+            if number and (
+                phase == "folding" or number >= wanted.table or wanted.moment in ("any", "rolling back")
+            ):
                 return phase
         raise TimeoutError(f"{wanted} did not come to its moment; it was {phase}")
     return phase

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from infrastructure.projecting.rebuild.crew import NICENESS
+from infrastructure.projecting.rebuild.manner import NICENESS
 from infrastructure.projecting.rebuild.reports import Rebuilt, Report
 from infrastructure.projecting.rebuilding import rebuild_together
 from projections.catalogue import BY_NAME

@@ -15,13 +15,12 @@ from infrastructure.projecting.folding import FoldFailed
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.generations import Building
-from infrastructure.projecting.rebuild.manner import Manner
+from infrastructure.projecting.rebuild.manner import NICENESS, Gait, Manner, yielding
 from infrastructure.projecting.rebuild.share import Share
 from infrastructure.projecting.rebuild.swapping import NEAR
 
 PAUSED_LOOK_S = 0.25
 LOOK_S = 0.2
-NICENESS = 10
 APPLICATION = "daybook rebuild"
 
 Look = Callable[[], None]
@@ -30,7 +29,7 @@ Look = Callable[[], None]
 def fold_here(url: str, buildings: Sequence[Building], look: Look, *, manner: Manner) -> None:
     """Fold everything in this process. `look` is called after each chunk."""
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=0, workers=1, manner=manner):
+        for _ in _fold(yielding(connection), buildings, worker=0, workers=1, manner=manner):
             look()
 
 
@@ -67,7 +66,7 @@ def _work(url: str, buildings: list[Building], worker: int, workers: int, manner
     os.nice(NICENESS)
     parent = multiprocessing.parent_process()
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=worker, workers=workers, manner=manner):
+        for _ in _fold(yielding(connection), buildings, worker=worker, workers=workers, manner=manner):
             if parent is not None and not parent.is_alive():
                 return
 
@@ -88,11 +87,13 @@ def _fold(
     connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int, manner: Manner
 ) -> Iterator[None]:
     """Fold chunk by chunk until all that did not fail is near its goal; wait while it is paused."""
-    share = Share(connection, buildings, worker=worker, workers=workers, chunk=manner.chunk)
+    share, gait = Share(connection, buildings, worker=worker, workers=workers), Gait(connection, manner)
     while far := _far(connection, share):
         wanted = [name for name, state in far.items() if state == "building"]
         if wanted:
+            began, share.chunk = time.monotonic(), gait.chunk
             _step(connection, share, wanted)
+            gait.rest(time.monotonic() - began)
         else:
             time.sleep(PAUSED_LOOK_S)
         yield

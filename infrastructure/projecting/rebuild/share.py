@@ -60,11 +60,10 @@ class Share:
         *,
         worker: int = 0,
         workers: int = 1,
-        chunk: int | None = None,
     ) -> None:
         self._connection = connection
         self._worker, self._workers = worker, workers
-        self._chunk = chunk or CHUNK
+        self.chunk = CHUNK
         self.buildings = {building.name: building for building in buildings}
         self._memories: dict[str, Memory] = {}
         self._parked: dict[str, dict[UUID, int]] = {}
@@ -80,7 +79,7 @@ class Share:
         if not moves:
             return False
         after = min(move.lane.position for move in moves)
-        up_to = min(after + self._chunk * self._workers, max(move.up_to for move in moves))
+        up_to = min(after + self.chunk * self._workers, max(move.up_to for move in moves))
         moves = [Move(m.lane, min(m.up_to, up_to)) for m in moves if m.lane.position < up_to]
         rows = read_between(self._connection, after, up_to, last_bytes=self._last_bytes(moves))
         chunk = Chunk(entries_of(rows))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from infrastructure.embedded.children import stop
@@ -42,10 +43,11 @@ def measure(bench: Bench) -> list[Row]:
         return _order(load, settings, calls)
 
     def during() -> Outcome:
+        began = datetime.now(UTC)
         rebuild = _rebuild(bench, settings)
         found = _order(load, settings, calls)
         assert rebuild.poll() is None, "the rebuild ended too soon; make the log longer"
-        folded.append(_building(settings)[1])
+        folded.append(_folded(settings, since=began))
         stop(rebuild, signals=[(signal.SIGKILL, 5.0)])
         return found
 
@@ -76,25 +78,21 @@ def _rebuild(bench: Bench, settings: Settings) -> "subprocess.Popen[bytes]":
     """All projections, as an operator does it; folding has begun."""
     argv = [sys.executable, "-m", "interfaces.cli.main", "projections", "rebuild", "--fresh"]
     argv += os.environ.get("REBUILD_FLAGS", "").split()
-    before, _ = _building(settings)
+    began = datetime.now(UTC)
     process = bench.process(argv, "rebuild", {**os.environ, **settings.as_environment()})
-    until(lambda: _begun_after(settings, before) or process.poll() is not None, "the rebuild folds")
+    until(lambda: _folded(settings, since=began) or process.poll() is not None, "the rebuild folds")
     return process
 
 
-def _begun_after(settings: Settings, generation: int) -> bool:
-    now, position = _building(settings)
-    return now > generation and position > 0
-
-
-def _building(settings: Settings) -> tuple[int, int]:
-    """The newest generation that is being built, and how far it has come."""
+def _folded(settings: Settings, *, since: datetime) -> int:
+    """How far the tables have come that have been built since then."""
     with connect(settings.database_url or "", application="bench") as connection:
         row = connection.execute(
-            "SELECT generation, max(position) FROM projection_partitions JOIN projection_generations"
-            " USING (name, generation) WHERE state = 'building' GROUP BY generation ORDER BY 1 DESC LIMIT 1"
+            "SELECT coalesce(max(position), 0) FROM projection_partitions JOIN projection_generations"
+            " USING (name, generation) WHERE state = 'building' AND created_at > %s",
+            (since,),
         ).fetchone()
-    return (row[0], row[1]) if row else (0, 0)
+    return row[0] if row else 0
 
 
 def _row(ours: list[Outcome], plain: list[Outcome], cpu: dict[str, float], folded: list[int]) -> Row:

@@ -45,6 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     fill_wait_ms: int = 250
     position_wait: float = 2.0
     projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id
+    projectors: Annotated[int, Meta(ge=1, le=64)] = 1  # processes that `daybook up` starts
     login_hours: int = 24
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000

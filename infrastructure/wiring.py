@@ -102,12 +102,8 @@ class Projections:
         """The desk itself, to be asked."""
         return self._desk
 
-    def start_rebuild(self, names: list[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
-        """Begin a rebuild; none named means all. Raises ProjectionMustExist."""
-        return self._desk.start_rebuild(names, parallel=parallel, fresh=fresh)
-
     def job(self, job_id: UUID) -> RebuildJob | None:
-        """A rebuild that was begun here."""
+        """Work that was begun here."""
         return self._desk.job(job_id)
 
 

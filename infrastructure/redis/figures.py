@@ -62,7 +62,7 @@ async def told_by_others(client: "Redis") -> list[Told]:
     return list(_read(values))
 
 
-def _read(values: Iterable[bytes | None]) -> Iterator[Told]:
+def _read(values: Iterable[bytes | str | None]) -> Iterator[Told]:
     for value in values:
         with suppress(msgspec.MsgspecError):  # told by another version of the code
             if value is not None:

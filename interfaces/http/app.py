@@ -18,6 +18,7 @@ from interfaces.http import (
     metrics,
     orders,
     portfolio,
+    projections_care,
     quotes,
     statements,
     wallet,
@@ -40,6 +41,7 @@ WITH_LOGIN = (
     compliance,
     firm,
     admin,
+    projections_care,
 )
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from infrastructure.figures import FAMILIES, FIGURES
+from infrastructure.figures import FIGURES
 from infrastructure.postgres.connections import connect
 from infrastructure.redis.figures import telling_figures
 from tests.http.running import Running, until
@@ -139,7 +139,3 @@ def test_a_page_is_answered_however_much_there_is_to_do(running: Running) -> Non
         thread.join()
 
     assert len(pages) == 5
-
-
-def test_every_figure_has_a_name_that_is_documented() -> None:
-    assert {name for name, _ in FIGURES._counts} <= set(FAMILIES)

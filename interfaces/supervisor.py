@@ -114,9 +114,7 @@ class Supervisor:
         for name, role in self._processes(roles):
             if self._stop.count:
                 return
-            self._roles[name] = RoleProcess(
-                role, name=name, environment=environment, terminal=self._terminal
-            )
+            self._roles[name] = RoleProcess(role, name=name, environment=environment, terminal=self._terminal)
             self._roles[name].start()
         self._write_pids()
 

@@ -26,7 +26,7 @@ from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.comparing import Comparison, compare
 from infrastructure.projecting.rebuild.generations import Building
-from infrastructure.projecting.rebuild.manner import USUAL, Manner
+from infrastructure.projecting.rebuild.manner import USUAL, Manner, yielding
 from infrastructure.projecting.rebuild.reports import Pace, Rebuilt, Report
 from projections.projection import Projection
 
@@ -121,7 +121,10 @@ class _Rebuild:
         with alone(self._url, [projection.name for projection in self._projections]) as connection:
             buildings = [self._begin(connection, projection, fresh=fresh) for projection in self._projections]
             self._fold(connection, buildings)
-            return [self._finish(connection, building) for building in buildings]
+            # What is heavy has a connection that yields; the swap, which holds others up, has one that does not.
+            with connect(self._url, application=crew.APPLICATION) as heavy:
+                yielding(heavy)
+                return [self._finish(connection, heavy, building) for building in buildings]
 
     def _begin(self, connection: Connection[Any], projection: Projection, *, fresh: bool) -> Building:
         begin(connection, projection)
@@ -144,28 +147,28 @@ class _Rebuild:
             lag(g.lanes_of(connection, one), goals(connection, one)) > self._manner.short for one in buildings
         )
 
-    def _finish(self, connection: Connection[Any], building: Building) -> Rebuilt:
+    def _finish(self, connection: Connection[Any], heavy: Connection[Any], building: Building) -> Rebuilt:
         failure = g.failure_of(connection, building)
         if failure is None:
             try:
-                return self._go_live(connection, building)
+                return self._go_live(connection, heavy, building)
             except FoldFailed as error:
                 failure = str(error)
                 g.fail(connection, building, failure)
         self._say(connection, building, "failed")
         return self._rebuilt(building, failure=failure)
 
-    def _go_live(self, connection: Connection[Any], building: Building) -> Rebuilt:
+    def _go_live(self, connection: Connection[Any], heavy: Connection[Any], building: Building) -> Rebuilt:
         self._say(connection, building, "indexing")
-        layout.add_indexes(connection, building.projection, suffix=building.suffix)
-        swapping.chase(connection, building)
+        layout.add_indexes(heavy, building.projection, suffix=building.suffix)
+        swapping.chase(heavy, building)
         self._say(connection, building, "comparing")
-        found = compare(self._url, connection, building)
+        found = compare(self._url, heavy, building)
         if found.differences:
             log.warning(
                 "the live table differed from the log", projection=building.name, rows=found.differences
             )
-        swapping.chase(connection, building, to_the_end=True)
+        swapping.chase(heavy, building, to_the_end=True)
         self._say(connection, building, "swapping")
         rows = swapping.swap(connection, building)
         events = min(g.positions(connection, building).values())

@@ -314,7 +314,7 @@ def test_a_rebuild_asked_for_at_the_desk_tells_how_it_went(projected: Desk) -> N
     desk = ProjectionDesk(projected.url)
 
     job_id = desk.start_rebuild([])
-    until(lambda: desk.job(job_id).state != "running")
+    until(lambda: desk.job(job_id).state != "running", patience=60)
 
     job = desk.job(job_id)
     assert (job.state, job.error, job.working_on) == ("done", None, None)

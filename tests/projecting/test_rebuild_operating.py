@@ -1,5 +1,6 @@
 """What operators do about rebuilds: go on with one that was cut off, pause it, and take back what went live."""
 
+import multiprocessing
 import threading
 from typing import Any
 
@@ -257,3 +258,23 @@ def test_rows_beyond_what_memory_may_hold_are_let_go_and_read_back(
 
     assert [(r.compared, r.differences) for r in found] == [(True, 0)] * len(PROJECTIONS)
     assert tables(projected.url) == before
+
+
+def _crew_of_two(url: str) -> str:
+    try:
+        crew.fold_by_processes(url, [], lambda: None, workers=2, manner=Manner())
+    except BaseException as error:  # noqa: BLE001  what is said about it is the point
+        return repr(error)
+    return ""
+
+
+def test_workers_that_cannot_be_started_say_why(desk: Desk) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # its processes may not start others
+        said = pool.apply(_crew_of_two, (desk.url,))
+
+    assert "daemonic processes are not allowed to have children" in said
+
+
+def test_a_worker_that_fails_says_why() -> None:
+    assert "WorkerFailed" in (said := _crew_of_two("postgresql://nobody@127.0.0.1:1/nothing"))
+    assert "OperationalError" in said

@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from psycopg import Connection
@@ -38,13 +40,14 @@ def fold_by_processes(
 ) -> None:
     """The same by so many processes. `look` is called several times a second. Raises WorkerFailed."""
     context = multiprocessing.get_context("spawn")
-    crew = [
-        context.Process(target=_work, args=(url, list(buildings), number, workers, manner), daemon=True)
-        for number in range(workers)
-    ]
+    last_words = context.SimpleQueue()
+    crew: list[SpawnProcess] = []
     try:
-        for process in crew:
+        for number in range(workers):
+            order = (url, list(buildings), number, workers, manner, last_words)
+            process = context.Process(target=_work, args=order, daemon=True)
             process.start()
+            crew.append(process)  # only now: what could not be started cannot be ended
         while any(process.is_alive() for process in crew):
             if any(process.exitcode for process in crew):
                 break
@@ -55,15 +58,31 @@ def fold_by_processes(
             process.terminate()
             process.join()
     if any(process.exitcode for process in crew):
-        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}")
+        why = f": {last_words.get()}" if not last_words.empty() else ""
+        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}{why}")
 
 
 class WorkerFailed(Exception):
     """A process that folded has died."""
 
 
-def _work(url: str, buildings: list[Building], worker: int, workers: int, manner: Manner) -> None:
+def _work(
+    url: str,
+    buildings: list[Building],
+    worker: int,
+    workers: int,
+    manner: Manner,
+    last_words: "SimpleQueue[str]",
+) -> None:
     os.nice(NICENESS)
+    try:
+        _work_on(url, buildings, worker, workers, manner)
+    except Exception as error:
+        last_words.put(repr(error)[:500])
+        raise
+
+
+def _work_on(url: str, buildings: list[Building], worker: int, workers: int, manner: Manner) -> None:
     parent = multiprocessing.parent_process()
     with connect(url, application=APPLICATION) as connection, _without_collecting():
         for _ in _fold(yielding(connection), buildings, worker=worker, workers=workers, manner=manner):

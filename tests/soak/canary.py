@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import structlog
 from msgspec import Struct
 
@@ -79,11 +81,20 @@ def _folded(url: str, projection: Projection, *, given: Callable[[Entry], bool] 
         connection.execute("DELETE FROM projection_generations WHERE name = %s", (projection.name,))
     worker.entries_of = lambda rows: [entry for entry in entries_of(rows) if given(entry)]  # type: ignore[assignment]
     try:
-        Projector(url, [projection], wake=threading.Event()).catch_up()
+        while not _caught_up(url, projection):
+            pass
     finally:
         worker.entries_of = entries_of
     (found,) = verify(url, [Balances()], rows=True)
     return found
+
+
+def _caught_up(url: str, projection: Projection) -> bool:
+    """On a busy machine PostgreSQL takes us for hung and ends the session; then we go on, as the role does."""
+    with suppress(psycopg.OperationalError):
+        Projector(url, [projection], wake=threading.Event()).catch_up()
+        return True
+    return False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

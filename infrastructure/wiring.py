@@ -25,11 +25,13 @@ from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.figures import FIGURES
 from infrastructure.funding.due import TransfersDue
 from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
+from infrastructure.metrics import MetricsPage
 from infrastructure.news import News
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool, pool
@@ -37,6 +39,7 @@ from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
+from infrastructure.redis.figures import telling_figures
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
@@ -111,12 +114,8 @@ class Projections:
         """The desk itself, to be asked."""
         return self._desk
 
-    def start_rebuild(self, names: list[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
-        """Begin a rebuild; none named means all. Raises ProjectionMustExist."""
-        return self._desk.start_rebuild(names, parallel=parallel, fresh=fresh)
-
     def job(self, job_id: UUID) -> RebuildJob | None:
-        """A rebuild that was begun here."""
+        """Work that was begun here."""
         return self._desk.job(job_id)
 
 
@@ -155,6 +154,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     projections: Projections
     seals: Seals
     health: HealthCheck
+    metrics: MetricsPage
 
     def today(self) -> date:
         """The day by the exchange. Raises MarketClockMustRun."""
@@ -186,6 +186,8 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         waiting=lambda: commands.waiting,
         session=lambda: clock.session,
     )
+    metrics = MetricsPage(async_connections, redis_url, health)
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     followers: list[asyncio.Task[None]] = []
     try:
         await async_connections.open()
@@ -210,10 +212,12 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             projections=Projections(ProjectionDesk(database_url)),
             seals=Seals(SealDesk(connections.connection)),
             health=health,
+            metrics=metrics,
         )
     finally:
         await _end(followers)
         await asyncio.to_thread(committer.stop)
+        await metrics.close()
         await health.close()
         await async_connections.close()
         await asyncio.to_thread(connections.close)
@@ -254,7 +258,8 @@ class RunningProjector:
         watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
         watch.start()
         keep_what_is_here()
-        self._projector.run(stop)
+        with telling_figures(self._redis_url, "projector"):
+            self._projector.run(stop)
         listener.join(timeout=2)
         watch.join(timeout=2)
         self._announcer.close()
@@ -302,6 +307,10 @@ class RunningExecutor:
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when it must be started anew."""
+        with telling_figures(self._redis_url, "executor"):
+            self._run(stop)
+
+    def _run(self, stop: threading.Event) -> None:
         announcer = Announcer(self._redis_url)
         clock = StampingClock(self._settings, self._redis_url)
         committer = Committer(
@@ -310,6 +319,7 @@ class RunningExecutor:
             settings=committer_settings(self._settings),
             on_commit=announcer.appended,
         ).start()
+        FIGURES.watch("commands_waiting", lambda: committer.waiting)
         try:
             Executor(
                 database_url=self._database_url,
@@ -346,7 +356,8 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
             calendar=calendar_named(settings.calendar),
             steps=steps_of_a_day(settings, at_hand.committer),
         )
-        Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
+        with telling_figures(urls_of(settings)[1], "scheduler"):
+            Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
 
 
 class Deciding(Struct, frozen=True):
@@ -366,6 +377,7 @@ def deciding(settings: Settings) -> Iterator[Deciding]:
     committer = Committer(
         database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
     ).start()
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     try:
         yield Deciding(database_url, committer, clock)
     finally:

@@ -112,7 +112,7 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         status=str(order.status),
         reason=order.reason,
         detail=order.detail,
-        venue=venues[0] if venues else None,
+        venue=venues[-1] if venues else None,
         revision=order.revision,
         filled_quantity=order.filled,
         leaves_quantity=order.leaves if order.is_open else NO_SHARES,

@@ -13,15 +13,16 @@ from domain.account import Account
 from domain.corporate_action import CorporateAction
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
 from domain.trade import total
-from domain.values import Money, Price, Quantity
+from domain.values import NOTHING, Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
-    """An account's cash after a command. `held` is promised to open orders; the rest, `available`, may be spent.
+    """An account's cash after a command. `held` is promised to open orders, `withdrawing` on its way out; the rest,
+    `available`, may be spent.
 
-    `unsettled` is what sales have yet to bring: it may be spent, and not be paid out.
+    `unsettled` is what sales have yet to bring: it may be spent, and not be paid out. `owed` is owed to the firm.
     """
 
     account_id: UUID
@@ -29,13 +30,19 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
     cash: Money
     held: Money
     available: Money
-    unsettled: Money
-    withdrawable: Money
+    unsettled: Money = NOTHING
+    withdrawable: Money | None = None  # None in answers stored before it was told
     transfer_id: UUID | None = None
     log_position: int = 0
+    withdrawing: Money = NOTHING
+    owed: Money = NOTHING
+    lot_method: LotMethod = LotMethod.FIFO
+    transfer_status: str | None = None
 
     @classmethod
-    def of(cls, account: Account, *, transfer_id: UUID | None = None) -> "AccountAnswer":
+    def of(
+        cls, account: Account, *, transfer_id: UUID | None = None, transfer_status: str | None = None
+    ) -> "AccountAnswer":
         """Describe the account as it is now."""
         return cls(
             account_id=account.id,
@@ -46,6 +53,10 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             unsettled=account.unsettled_proceeds,
             withdrawable=account.withdrawable,
             transfer_id=transfer_id,
+            withdrawing=account.withdrawing,
+            owed=account.owed,
+            lot_method=account.lot_method,
+            transfer_status=transfer_status,
         )
 
 
@@ -74,9 +85,11 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     ended_at: datetime | None
     venue: str | None
     revision: int
-    charges: Money
-    charges_held: Money
+    charges: Money = NOTHING
+    charges_held: Money = NOTHING
     log_position: int = 0
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] = ()
 
     @classmethod
     def of(cls, order: Order) -> "OrderAnswer":
@@ -108,6 +121,8 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             revision=order.revision,
             charges=total(tuple(order.charged.values())),
             charges_held=order.charges_held,
+            lot_method=order.lot_method,
+            lots=terms.chosen_lots,
         )
 
 

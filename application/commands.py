@@ -15,7 +15,8 @@ from domain.account import Account
 from domain.aggregate import Aggregate
 from domain.order import Order
 from domain.position import Position, position_id
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
+from domain.transfer import Direction, Transfer
 from domain.values import Money, Price, Quantity
 
 Stream: TypeAlias = tuple[type[Aggregate], UUID]
@@ -37,17 +38,55 @@ class OpenAccount(Command, frozen=True, kw_only=True):
     owner_id: UUID
 
 
-class Deposit(Command, frozen=True, kw_only=True):
+class TransferCommand(Command, frozen=True, kw_only=True):
+    """An order to Daybook concerning one transfer and the cash it moves."""
+
+    transfer_id: UUID
+
+    def streams(self) -> Iterator[Stream]:
+        """The account and the transfer."""
+        yield Account, self.account_id
+        yield Transfer, self.transfer_id
+
+
+class Deposit(TransferCommand, frozen=True, kw_only=True):
     """Take in money from outside. `amount` in dollars, whole cents."""
 
-    transfer_id: UUID
     amount: Money
 
+    def streams(self) -> Iterator[Stream]:
+        """The account: a new transfer's stream is read by those who begin one."""
+        yield Account, self.account_id
 
-class Withdraw(Command, frozen=True, kw_only=True):
+
+class Withdraw(TransferCommand, frozen=True, kw_only=True):
     """Pay out free cash. `amount` in dollars, whole cents."""
 
-    transfer_id: UUID
+    amount: Money
+
+    def streams(self) -> Iterator[Stream]:
+        """The account: a new transfer's stream is read by those who begin one."""
+        yield Account, self.account_id
+
+
+class CompleteTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank did a transfer; told again, nothing changes."""
+
+
+class FailTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank did not do a transfer. `reason` is a code."""
+
+    reason: str
+
+
+class ReturnTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank took back a completed transfer. `reason` is a code.
+
+    `direction` and `amount` are the transfer's own, as the table of transfers has them.
+    """
+
+    reason: str
+    direction: Direction
     amount: Money
 
 
@@ -67,6 +106,12 @@ class ReinstateAccount(Command, frozen=True, kw_only=True):
     """End a suspension."""
 
     reason: str
+
+
+class ChooseLotMethod(Command, frozen=True, kw_only=True):
+    """Say by which method sales choose their lots when their order does not say."""
+
+    method: LotMethod
 
 
 class CloseAccount(Command, frozen=True, kw_only=True):
@@ -104,6 +149,8 @@ class PlaceOrder(OrderCommand, frozen=True, kw_only=True):
     limit_price: Price | None = None
     stop_price: Price | None = None
     client_order_id: str | None = None
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] | None = None
     ask: Price | None = None
     is_new: bool = True
 

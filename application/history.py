@@ -41,6 +41,8 @@ class AccountAsOf(Struct, frozen=True, kw_only=True):
     cash: Money
     held: Money
     available: Money
+    withdrawing: Money
+    owed: Money
     unsettled: Money
     withdrawable: Money
     settlements: dict[date, Unsettled]
@@ -73,6 +75,8 @@ def account_as_of(account_id: UUID, history: Iterable[tuple[int, Event]]) -> Acc
         cash=account.cash,
         held=account.held,
         available=account.available,
+        withdrawing=account.withdrawing,
+        owed=account.owed,
         unsettled=account.unsettled_proceeds,
         withdrawable=account.withdrawable,
         settlements=account.unsettled,

@@ -9,11 +9,12 @@ from application.rules import TradingRules
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.corporate_action import FIRM, CorporateAction
-from domain.errors import AccountMustExist, OrderMustExist
+from domain.errors import AccountMustExist, OrderMustExist, TransferMustExist
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position, position_id
 from domain.trade import TradeDates
+from domain.transfer import Transfer
 
 A = TypeVar("A", bound=Aggregate)
 Load = Callable[[type[Any], UUID, UUID], Any]
@@ -68,6 +69,13 @@ class Ledger:
         position = self._touch(Position, position_id(account_id, symbol), account_id)
         position.symbol = symbol
         return position
+
+    def transfer(self, transfer_id: UUID, *, account_id: UUID) -> Transfer:
+        """A transfer, begun or not yet. Raises TransferMustExist when it is another account's."""
+        transfer = self._touch(Transfer, transfer_id, account_id)
+        if transfer.account_id != account_id:
+            raise TransferMustExist(f"there is no transfer {transfer_id}")
+        return transfer
 
     def corporate_action(self, action_id: UUID) -> CorporateAction:
         """The corporate action, announced or not yet."""

@@ -26,9 +26,20 @@ class NextDay:
         return TradeDates(trade_date=day, settles_on=day + timedelta(days=1))
 
 
+class FundingTerms(Struct, frozen=True):
+    """How money comes and goes: at once, or by a bank that has done it `delay` later."""
+
+    is_instant: bool = True
+    delay: timedelta = timedelta(days=1)
+
+
 class TradingRules(Struct, frozen=True, kw_only=True):
-    """`collar` is the share above the ask that a market buy may cost; `fees` what trades are charged."""
+    """`collar` is the share above the ask that a market buy may cost; `fees` what trades are charged.
+
+    `funding` is how transfers are made.
+    """
 
     collar: Decimal = Decimal("0.05")
     fees: FeeSchedule = FeeSchedule(())
     cycle: SettlementCycle = NextDay()
+    funding: FundingTerms = FundingTerms()

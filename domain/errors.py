@@ -7,12 +7,14 @@
     │   ├── QuantityMustHaveAtMostSixPlaces
     │   ├── SymbolMustBeWellFormed
     │   ├── OrderTermsMustFitItsType
+    │   ├── LotMethodMustStandByItself
     │   ├── ReplacementMustChangeSomething
     │   ├── InstantMustBeWellFormed
     │   └── CorporateActionMustBeWellFormed
     ├── NotFound
     │   ├── AccountMustExist
     │   ├── OrderMustExist
+    │   ├── TransferMustExist
     │   ├── CorporateActionMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
@@ -22,6 +24,7 @@
     │   ├── IdempotencyKeyMustMatchItsRequest
     │   ├── AccountMustBeEmpty
     │   ├── SettlementMustBeDue
+    │   ├── TransferMustAllow
     │   ├── CorporateActionMustBeNew
     │   ├── CorporateActionMustNotHaveBegun
     │   ├── CorporateActionMustBeDue
@@ -32,6 +35,7 @@
         ├── AvailableCashMustCoverOrder
         ├── AvailableCashMustCoverWithdrawal
         ├── FreeSharesMustCoverOrder
+        ├── LotsMustCoverOrder
         ├── AccountMustBeOpenForTrading
         ├── SymbolMustBeQuoted
         ├── ExecutionMustNotExceedLeaves
@@ -95,6 +99,10 @@ class OrderTermsMustFitItsType(InputIsWrong):
     """A limit or stop price is missing, or given where the order type has none."""
 
 
+class LotMethodMustStandByItself(InputIsWrong):
+    """A standing order for lots names a method that only an order can follow."""
+
+
 class ReplacementMustChangeSomething(InputIsWrong):
     """A replacement asks for what the order already is."""
 
@@ -113,6 +121,10 @@ class AccountMustExist(NotFound):
 
 class OrderMustExist(NotFound):
     """No order of this account has this id."""
+
+
+class TransferMustExist(NotFound):
+    """No transfer of this account has this id."""
 
 
 class CorporateActionMustExist(NotFound):
@@ -145,6 +157,10 @@ class AccountMustBeEmpty(Conflict):
 
 class SettlementMustBeDue(Conflict):
     """A day is to be settled that has not come."""
+
+
+class TransferMustAllow(Conflict):
+    """What is told of a transfer cannot happen in its status, such as the return of one that failed."""
 
 
 class CorporateActionMustBeNew(Conflict):
@@ -181,6 +197,10 @@ class AvailableCashMustCoverWithdrawal(RuleBroken):
 
 class FreeSharesMustCoverOrder(RuleBroken):
     """The order would sell more shares than are free: no short sales."""
+
+
+class LotsMustCoverOrder(RuleBroken):
+    """A lot that the order names is not there, or has too few shares that no other order has named."""
 
 
 class AccountMustBeOpenForTrading(RuleBroken):

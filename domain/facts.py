@@ -13,8 +13,16 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Account, Order, Position, CorporateAction, InterestPeriod)
+AGGREGATES: tuple[type[Aggregate], ...] = (
+    Account,
+    Order,
+    Position,
+    CorporateAction,
+    InterestPeriod,
+    Transfer,
+)
 
 AGGREGATE_OF: dict[type[Event], type[Aggregate]] = {kind: a for a in AGGREGATES for kind in a.FACTS}
 

@@ -11,7 +11,7 @@ there are, and which event books what, is told in docs/accounting.md.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,8 +25,10 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, SplitLot
+from domain.tax import Term, shares_of, term_of
 from domain.trade import COMMISSION, Charge, fees_of, total
-from domain.values import NOTHING, Money, Quantity, rounded
+from domain.transfer import Transfer
+from domain.values import NOTHING, Money, Quantity
 
 USD = "USD"
 
@@ -89,12 +91,36 @@ def books(kind: type[Event]) -> Callable[[R], R]:
 def books_nothing(*kinds: type[Event]) -> None:
     """Name events that change no account."""
     for kind in kinds:
-        _RULES[kind] = lambda _: iter(())
+        _RULES[kind] = _nothing
+
+
+def _nothing(_: Event) -> Lines:
+    return iter(())
 
 
 def has_rule(kind: type[Event]) -> bool:
     """Whether it is said what this kind of event books."""
     return kind in _RULES
+
+
+def booking_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that may book something."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is not _nothing)
+
+
+def quiet_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that books nothing."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is _nothing)
+
+
+def effective_on(event: Event) -> date:
+    """The day (UTC) that the books count an event to."""
+    return event.effective_on or event.recorded_at.date()
+
+
+def booked_on(event: Event) -> date:
+    """The day a journal's entry is dated: a correction is dated when it was recorded, all else when it counts."""
+    return effective_on(event) if event.corrects is None else event.recorded_at.date()
 
 
 def imbalance(lines: Iterable[Posting]) -> dict[tuple[Book, str], Decimal]:
@@ -130,6 +156,11 @@ def held_for_withdrawal(account_id: UUID) -> str:
     return f"Assets:Cust:C{account_id}:Cash:HeldWithdraw"
 
 
+def debt(account_id: UUID) -> str:
+    """What the customer owes the firm for deposits that a bank took back."""
+    return f"Liabilities:Cust:C{account_id}:Owed"
+
+
 def receivable(account_id: UUID) -> str:
     """Sale proceeds that are due."""
     return f"Assets:Cust:C{account_id}:Unsettled:Receivable"
@@ -142,12 +173,12 @@ def payable(account_id: UUID) -> str:
 
 def shares_at_cost(account_id: UUID, symbol: str) -> str:
     """Shares in lots."""
-    return f"Assets:Cust:C{account_id}:Pos:{security(symbol)}"
+    return f"Assets:Cust:C{account_id}:Pos:{segment(symbol)}"
 
 
-def realized(account_id: UUID, term: str) -> str:
+def realised(account_id: UUID, term: str) -> str:
     """Realised gain; `term` is ShortTerm, LongTerm or WashDisallowed."""
-    return f"Income:Cust:C{account_id}:Realized:{term}"
+    return f"Income:Cust:C{account_id}:Realised:{term}"
 
 
 def charged(account_id: UUID, name: str) -> str:
@@ -190,24 +221,29 @@ def unsettled_receivable(account_id: UUID) -> str:
     return f"Assets:Firm:Cust:C{account_id}:UnsettledReceivable"
 
 
+def debt_due(account_id: UUID) -> str:
+    """What the firm is owed by the customer."""
+    return f"Assets:Firm:Cust:C{account_id}:Owed"
+
+
 def owned_free(account_id: UUID, symbol: str) -> str:
     """The customer's shares that no order has reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:Free"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:Free"
 
 
 def owned_held(account_id: UUID, symbol: str) -> str:
     """The customer's shares that orders to sell have reserved."""
-    return f"Liabilities:SR:Cust:C{account_id}:{security(symbol)}:HeldOrders"
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:HeldOrders"
 
 
 def at_depository(symbol: str) -> str:
     """Shares that lie at the depository."""
-    return f"Assets:SR:Street:DTC:{security(symbol)}"
+    return f"Assets:SR:Street:DTC:{segment(symbol)}"
 
 
 def at_clearing(symbol: str) -> str:
     """Shares the clearing house will deliver, or is to be given."""
-    return f"Assets:SR:Street:NSCC:{security(symbol)}"
+    return f"Assets:SR:Street:NSCC:{segment(symbol)}"
 
 
 def collected(name: str) -> str:
@@ -227,7 +263,7 @@ CREDIT_INTEREST = "Expenses:Firm:CreditInterest"
 _CHARGE_WORDS = {COMMISSION: "Commission", "sec31": "SEC31", "taf": "TAF", "cat": "CAT"}
 
 
-def security(symbol: str) -> str:
+def segment(symbol: str) -> str:
     """A symbol as part of an account's name: outside tools take letters, digits and hyphens there."""
     return symbol.translate(_HYPHENS)
 
@@ -245,14 +281,38 @@ def stock(symbol: str) -> str:
 
 @books(Account.Deposited)
 def _(e: Account.Deposited) -> Lines:
-    yield from customer((free(e.account_id), e.amount), (outside(e.account_id), -e.amount))
-    yield from firm((CUSTOMERS_BANK, e.amount), (free_credit(e.account_id), -e.amount))
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
+
+
+@books(Account.WithdrawalPutBack)
+def _(e: Account.WithdrawalPutBack) -> Lines:
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
 
 
 @books(Account.Withdrawn)
 def _(e: Account.Withdrawn) -> Lines:
-    yield from customer((outside(e.account_id), e.amount), (free(e.account_id), -e.amount))
+    paid_from = held_for_withdrawal if e.held else free
+    yield from customer((outside(e.account_id), e.amount), (paid_from(e.account_id), -e.amount))
     yield from firm((free_credit(e.account_id), e.amount), (CUSTOMERS_BANK, -e.amount))
+
+
+@books(Account.WithdrawalHeld)
+def _(e: Account.WithdrawalHeld) -> Lines:
+    yield from customer((held_for_withdrawal(e.account_id), e.amount), (free(e.account_id), -e.amount))
+
+
+@books(Account.WithdrawalReleased)
+def _(e: Account.WithdrawalReleased) -> Lines:
+    yield from customer((free(e.account_id), e.amount), (held_for_withdrawal(e.account_id), -e.amount))
+
+
+@books(Account.DepositTakenBack)
+def _(e: Account.DepositTakenBack) -> Lines:
+    # What the customer no longer has, the firm gives the bank out of its own pocket, never out of other customers'.
+    who, taken = e.account_id, e.amount - e.owed
+    yield from customer((outside(who), e.amount), (free(who), -taken), (debt(who), -e.owed))
+    yield from firm((free_credit(who), taken), (CUSTOMERS_BANK, -taken))
+    yield from firm((debt_due(who), e.owed), (FIRMS_BANK, -e.owed))
 
 
 @books(Account.FundsHeld)
@@ -295,7 +355,7 @@ def _(e: Position.LotsRelieved) -> Lines:
     yield from customer((receivable(who), e.proceeds))
     yield from customer(*((charged(who, charge.name), charge.amount) for charge in e.charges))
     for relief, gain in gains(e.relieved, gross):
-        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+        yield from customer((realised(who, _term(relief, e.sold_on)), -gain))
     yield from firm((STREET_RECEIVABLE, street), (unsettled_payable(who), -e.proceeds))
     yield from _earned(e.charges, rounding=street - gross)
     yield from stock_record(
@@ -384,18 +444,29 @@ def _(e: Position.FractionCashed) -> Lines:
     yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
     yield from customer((free(who), e.cash))
     for relief, gain in gains(e.relieved, e.cash):
-        yield from customer((realized(who, term_of(relief, e.recorded_at)), -gain))
+        yield from customer((realised(who, _term(relief, e.recorded_at.date())), -gain))
     yield from stock_record(
         e.symbol, (owned_free(who, e.symbol), e.quantity), (at_depository(e.symbol), -e.quantity)
     )
 
 
+@books(Position.WashSaleDisallowed)
+def _(e: Position.WashSaleDisallowed) -> Lines:
+    who, lot = e.account_id, e.lot
+    before = Relief(lot_id=e.replacement_id, quantity=e.quantity, cost=e.cost, acquired_at=lot.acquired_at)
+    yield at_cost(who, e.symbol, before, sign=-1)
+    yield at_cost(who, e.symbol, lot)
+    yield from customer((realised(who, "WashDisallowed"), -e.disallowed))
+
+
+books_nothing(Account.LotMethodChosen)
 books_nothing(Account.DividendEntitled)  # the money is not there before the pay date
 books_nothing(Account.SharesSplit)  # its shares are booked lot by lot: see Position.Split
 books_nothing(*CorporateAction.FACTS, *InterestPeriod.FACTS)  # what they do is done account by account
 books_nothing(Account.Opened, Account.Suspended, Account.Reinstated, Account.Closed)
 books_nothing(Account.GoodFaithViolated)
 books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
+books_nothing(*Transfer.FACTS)  # the money moves with the account's own facts
 books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it has facts of its own
 
 
@@ -432,22 +503,22 @@ def at_cost(account_id: UUID, symbol: str, part: Lot | Relief, *, sign: int = 1)
 
 def gains(relieved: tuple[Relief, ...], gross: Money) -> Iterator[tuple[Relief, Money]]:
     """Each relieved lot with its gain before charges; the last lot takes what rounding leaves."""
-    quantity, left = sum((r.quantity for r in relieved), Decimal(0)), gross
-    for relief in relieved[:-1]:
-        part = rounded(gross * relief.quantity / quantity)
-        left -= part
+    parts = shares_of(gross, [relief.quantity for relief in relieved])
+    for relief, part in zip(relieved, parts, strict=True):
         yield relief, part - relief.cost
-    yield relieved[-1], left - relieved[-1].cost
 
 
-def term_of(relief: Relief, sold_at: datetime) -> str:
-    """LongTerm when held for more than a year, counted from the day after it was acquired (26 CFR 1.1222-1)."""
-    acquired = relief.acquired_at.date()
-    try:
-        year_later = acquired.replace(year=acquired.year + 1)
-    except ValueError:  # the 29th of February
-        year_later = acquired.replace(year=acquired.year + 1, day=28)
-    return "LongTerm" if sold_at.date() > year_later else "ShortTerm"
+def _term(relief: Relief, sold_on: date) -> str:
+    """The account of a gain: ShortTerm or LongTerm."""
+    return "LongTerm" if term_of(relief.owned_since, sold_on) is Term.LONG else "ShortTerm"
+
+
+def _came_in(who: UUID, amount: Money, *, repaid: Money) -> Lines:
+    """Money from outside; what repays a debt is the firm's."""
+    kept = amount - repaid
+    yield from customer((free(who), kept), (debt(who), repaid), (outside(who), -amount))
+    yield from firm((CUSTOMERS_BANK, kept), (free_credit(who), -kept))
+    yield from firm((FIRMS_BANK, repaid), (debt_due(who), -repaid))
 
 
 def _income(e: Account.DividendPaid | Account.InterestPaid, source: str) -> Lines:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import UnsetType
+
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     ClientOrderIdMustBeUnique,
@@ -21,7 +23,7 @@ from domain.errors import (
     StopMustNotBeElected,
 )
 from domain.fees import FeeSchedule
-from domain.terms import OrderTerms
+from domain.terms import LotMethod, OrderTerms
 from domain.trade import Charge, Trade, TradeDates, total
 from domain.values import (
     NO_SHARES,
@@ -347,6 +349,12 @@ class Order(Aggregate, kw_only=True):
     def symbol(self) -> str:
         """The ticker."""
         return self._terms.symbol
+
+    @property
+    def lot_method(self) -> LotMethod | None:
+        """By which method a sale chooses its lots; None leaves that to the account's standing order."""
+        method = self._terms.lot_method
+        return None if isinstance(method, UnsetType) else method
 
     @property
     def is_open(self) -> bool:

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from redis.exceptions import RedisError
 
 from domain.quotes import Session
+from infrastructure.books.watching import SEEN
 from infrastructure.redis import connect_async
 from infrastructure.redis.quotes import PROGRESS, QuoteBoard
 
@@ -34,6 +35,15 @@ class ProjectionHealth(Struct, frozen=True, kw_only=True):
     parked: int
 
 
+class BooksHealth(Struct, frozen=True, kw_only=True):
+    """`books` is ok, or violated at a log position; up to `position` every rule holds. See `daybook check books`."""
+
+    books: str
+    position: int
+    violation: str | None
+    checked_at: datetime
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """`ok` when PostgreSQL and Redis answer; the rest is for those who look closer."""
 
@@ -42,6 +52,7 @@ class Health(Struct, frozen=True, kw_only=True):
     commands_waiting: int
     dependencies: list[Dependency]
     projections: list[ProjectionHealth]
+    books: BooksHealth | None
     session: Session | None
     checked_at: datetime
 
@@ -66,7 +77,7 @@ class HealthCheck:
 
     async def check(self) -> Health:
         """The whole picture, now. Never raises."""
-        postgres, end, projections = await self._postgres()
+        postgres, end, projections, books = await self._postgres()
         redis, executor = await self._redis_and_executor()
         return Health(
             ok=postgres.ok and redis.ok,
@@ -74,6 +85,7 @@ class HealthCheck:
             commands_waiting=self._waiting(),
             dependencies=[postgres, redis, executor, self._market()],
             projections=projections,
+            books=books,
             session=self._session(),
             checked_at=datetime.now(UTC),
         )
@@ -82,7 +94,7 @@ class HealthCheck:
         """Let go of the connection."""
         await self._redis.aclose()
 
-    async def _postgres(self) -> tuple[Dependency, int, list[ProjectionHealth]]:
+    async def _postgres(self) -> tuple[Dependency, int, list[ProjectionHealth], BooksHealth | None]:
         began = time.perf_counter()
         try:
             async with self._pool.connection(timeout=2) as connection:
@@ -95,15 +107,16 @@ class HealthCheck:
                     "SELECT name, position, failure, parked FROM projections ORDER BY name"
                 )
                 rows = await found.fetchall()
+                books = await _books(connection)
         except (psycopg.Error, TimeoutError) as error:
-            return Dependency(name="postgresql", ok=False, detail=type(error).__name__), 0, []
+            return Dependency(name="postgresql", ok=False, detail=type(error).__name__), 0, [], None
         projections = [
             ProjectionHealth(
                 name=name, position=position, lag=max(0, end - position), failure=failure, parked=parked
             )
             for name, position, failure, parked in rows
         ]
-        return Dependency(name="postgresql", ok=True, latency_ms=_ms(began)), end, projections
+        return Dependency(name="postgresql", ok=True, latency_ms=_ms(began)), end, projections, books
 
     async def _redis_and_executor(self) -> tuple[Dependency, Dependency]:
         began = time.perf_counter()
@@ -121,6 +134,20 @@ class HealthCheck:
         at = self._quotes.last_tick_at
         detail = "no quotes yet" if at is None else f"last tick at {at.isoformat()}"
         return Dependency(name="market", ok=at is not None, detail=detail)
+
+
+async def _books(connection: psycopg.AsyncConnection[Any]) -> BooksHealth | None:
+    """What the watch over the books has noted; None before it has begun."""
+    found = await connection.execute("SELECT to_regclass('read.books_watch') IS NOT NULL")
+    is_there = await found.fetchone()
+    if is_there is None or not is_there[0]:
+        return None
+    row = await (await connection.execute(SEEN.encode())).fetchone()
+    if row is None:
+        return None
+    position, violated_at, violation, checked_at = row
+    said = "ok" if violation is None else f"violated at position {violated_at}"
+    return BooksHealth(books=said, position=position, violation=violation, checked_at=checked_at)
 
 
 def _ms(began: float) -> float:

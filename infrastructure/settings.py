@@ -45,6 +45,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     fees: Literal["us", "none"] = "us"  # what regulators charge for trades, by trade date
     commission_file: Path | None = None  # the broker's own charges; None: none
     stop_elected_by: Literal["last", "quote"] = "last"
+    funding: Literal["instant", "ach"] = (
+        "instant"  # whether transfers are made at once, or by a simulated bank
+    )
+    funding_delay: Annotated[float, Meta(gt=0, le=31_536_000)] = (
+        86_400.0  # what that bank takes, by the clock
+    )
     fill_wait_ms: int = 250
     position_wait: float = 2.0
     projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id

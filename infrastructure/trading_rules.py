@@ -1,13 +1,13 @@
-"""The rules of trading as the settings have them: collar, charges, and when trades settle."""
+"""The rules of trading as the settings have them: collar, charges, transfers, and when trades settle."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from application.expected import TellTheOperator
-from application.rules import TradingRules
+from application.rules import FundingTerms, TradingRules
 from domain.fees import FeeSchedule, Per, Rate, Rounding
 from domain.rates import US_SHARES
 from domain.terms import Side
@@ -62,6 +62,9 @@ def trading_rules(settings: Settings) -> TradingRules:
         collar=settings.collar,
         fees=FeeSchedule((*commission, *rates)),
         cycle=CalendarCycle(calendar_named(settings.calendar), sessions=settings.settlement_days),
+        funding=FundingTerms(
+            is_instant=settings.funding == "instant", delay=timedelta(seconds=settings.funding_delay)
+        ),
     )
 
 

@@ -19,10 +19,14 @@ from domain.book import Book
 from domain.quotes import Session
 from infrastructure.bookkeeping.days import steps_of_a_day
 from infrastructure.bookkeeping.keeper import Keeper
+from infrastructure.books.downloads import Exports
+from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.funding.due import TransfersDue
+from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
@@ -126,6 +130,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     people: People
     quotes: QuoteBoard
     history: History
+    exports: Exports
     projections: Projections
     health: HealthCheck
 
@@ -179,6 +184,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             people=People(async_connections, login_hours=settings.login_hours),
             quotes=quotes,
             history=History(connections, clock.now),
+            exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
             health=health,
         )
@@ -214,6 +220,7 @@ class RunningProjector:
             on_progress=self._announcer.projected,
             partitions=settings.projector_partitions,
         )
+        self._watch = BooksWatch(database_url)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -221,9 +228,12 @@ class RunningProjector:
         """Project until `stop` is set."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
+        watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
+        watch.start()
         keep_what_is_here()
         self._projector.run(stop)
         listener.join(timeout=2)
+        watch.join(timeout=2)
         self._announcer.close()
 
     def start(self) -> "RunningProjector":
@@ -349,9 +359,23 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
     return [
         Job("expire", 0.5, ends.expire),
         Job("settle", 1, _settler(settings, at_hand).settle_today),
+        Job("transfers", 1, _transfers_due(at_hand).run),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
         Job("purge", 3600, lambda: purge_logins(url)),
     ]
+
+
+@contextmanager
+def transfers_due(settings: Settings) -> Iterator[TransfersDue]:
+    """What asks the bank for news, for a command of the operator's."""
+    with deciding(settings) as at_hand:
+        yield _transfers_due(at_hand)
+
+
+def _transfers_due(at_hand: Deciding) -> TransfersDue:
+    return TransfersDue(
+        at_hand.database_url, committer=at_hand.committer, clock=at_hand.clock, bank=SimulatedAch()
+    )
 
 
 def _settler(settings: Settings, at_hand: Deciding) -> Settler:

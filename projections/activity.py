@@ -13,6 +13,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.words import describe
@@ -45,10 +46,14 @@ class Activity(Projection):
     only_adds = True
     ignores = (
         Account.FundsHeld,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
         Account.FundsReleased,
         Order.Accepted,
         Order.Executed,
         *Position.FACTS,
+        Transfer.Completed,
+        Transfer.Returned,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
     )
@@ -62,15 +67,39 @@ class Activity(Projection):
         """Its status changed."""
         _add(rows, event, f"account_{type(event).__name__.lower()}")
 
+    @on(Account.LotMethodChosen)
+    def lot_method_chosen(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """Its sales choose their lots otherwise."""
+        _add(rows, event, "lot_method_chosen")
+
     @on(Account.Deposited)
     def deposited(self, event: Account.Deposited, rows: Rows[ActivityRow]) -> None:
-        """Money came in."""
-        _add(rows, event, "deposit", amount=event.amount, transfer_id=event.transfer_id)
+        """Money came in, less what repaid a debt."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "deposit", amount=amount, transfer_id=event.transfer_id)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[ActivityRow]) -> None:
         """Money went out."""
         _add(rows, event, "withdrawal", amount=-event.amount, transfer_id=event.transfer_id)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[ActivityRow]) -> None:
+        """A bank took a deposit back."""
+        amount = event.owed - event.amount
+        _add(rows, event, "deposit_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Account.WithdrawalPutBack)
+    def put_back(self, event: Account.WithdrawalPutBack, rows: Rows[ActivityRow]) -> None:
+        """A bank returned a withdrawal."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "withdrawal_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Transfer.Initiated, Transfer.Failed)
+    def transfer_changed(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """A bank was asked for a transfer, or did not do it."""
+        kind = f"transfer_{type(event).__name__.lower()}"
+        _add(rows, event, kind, transfer_id=event.originator_id)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[ActivityRow]) -> None:
@@ -181,4 +210,14 @@ MOVEMENTS_BETWEEN = Question(
 )
 """The same between two log positions, both inclusive."""
 
-CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale", "dividend", "interest", "cash_in_lieu"]
+CASH_MOVEMENTS = [
+    "deposit",
+    "withdrawal",
+    "deposit_returned",
+    "withdrawal_returned",
+    "purchase",
+    "sale",
+    "dividend",
+    "interest",
+    "cash_in_lieu",
+]

@@ -7,14 +7,17 @@ from projections.balances import Balances
 from projections.corporate_actions import CorporateActions
 from projections.dividends import Dividends
 from projections.executions import Executions
+from projections.gains import Gains
 from projections.history import History
 from projections.holders import Holders
+from projections.journal import Journal
 from projections.open_orders import OpenOrders
 from projections.orders import Orders
 from projections.positions import Positions
 from projections.projection import Projection
 from projections.settlements import Settlements
 from projections.statements import Statements
+from projections.transfers import Transfers
 
 PROJECTIONS: tuple[Projection, ...] = (
     Balances(),
@@ -28,6 +31,9 @@ PROJECTIONS: tuple[Projection, ...] = (
     OpenOrders(),
     Holders(),
     Actors(),
+    Journal(),
+    Transfers(),
+    Gains(),
     CorporateActions(),
     Dividends(),
     Settlements(),

@@ -12,6 +12,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
 
@@ -52,7 +53,7 @@ class CorporateActions(Projection):
     row = ActionRow
     key_columns = ("action_id",)
     indexes = ("(announced_position DESC)", "(symbol, announced_position DESC)")
-    ignores = (*Account.FACTS, *Order.FACTS, *Position.FACTS, *InterestPeriod.FACTS)
+    ignores = (*Account.FACTS, *Order.FACTS, *Position.FACTS, *InterestPeriod.FACTS, *Transfer.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By action."""

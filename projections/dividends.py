@@ -12,6 +12,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 
@@ -47,6 +48,7 @@ class Dividends(Projection):
         *(kind for kind in Account.FACTS if kind not in (Account.DividendEntitled, Account.DividendPaid)),
         *Order.FACTS,
         *Position.FACTS,
+        *Transfer.FACTS,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
     )

@@ -12,13 +12,21 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.tax import Term
 from domain.trade import Charge
+from domain.transfer import Transfer
+from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
+from projections.sold import SoldLot, gain_of, sold_lots
 
 
 class ExecutionRow(Struct):
-    """One execution. `amount` in dollars is what changed hands; `profit` is what a sale realised."""
+    """One execution. `amount` in dollars is what changed hands; `profit` is what a sale realised.
+
+    `short_term` and `long_term` are its gains as taxed: together the profit, with `wash_disallowed` added. `lots`
+    are those it was sold out of, and `lot_method` how they were chosen.
+    """
 
     execution_id: UUID
     order_id: UUID
@@ -32,6 +40,11 @@ class ExecutionRow(Struct):
     net_amount: Decimal
     settles_on: date | None
     profit: Decimal | None
+    short_term: Decimal | None
+    long_term: Decimal | None
+    wash_disallowed: Decimal | None
+    lot_method: str | None
+    lots: list[SoldLot]
     leaves_quantity: Decimal
     venue: str
     quote: int
@@ -43,7 +56,7 @@ class Executions(Projection):
     """One row an execution, put together from what it did to the order, the cash and the lots."""
 
     name = "executions"
-    version = 3  # 2: the index by symbol and quote; 3: charges and settlement
+    version = 3  # 2: the index by symbol and quote; 3: charges, settlement, lots
     row = ExecutionRow
     key_columns = ("execution_id",)
     indexes = (
@@ -54,6 +67,11 @@ class Executions(Projection):
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
+        Account.WithdrawalPutBack,
+        Account.DepositTakenBack,
         Account.Opened,
         Account.Deposited,
         Account.Withdrawn,
@@ -78,6 +96,7 @@ class Executions(Projection):
         Position.SharesReserved,
         Position.SharesReleased,
         Position.LotOpened,
+        *Transfer.FACTS,
         Position.Split,
         Position.FractionCashed,
         *CorporateAction.FACTS,
@@ -104,6 +123,11 @@ class Executions(Projection):
             net_amount=event.amount,
             settles_on=None,
             profit=None,
+            short_term=None,
+            long_term=None,
+            wash_disallowed=None,
+            lot_method=None,
+            lots=[],
             leaves_quantity=event.leaves_quantity,
             venue=event.venue,
             quote=event.quote,
@@ -128,8 +152,26 @@ class Executions(Projection):
 
     @on(Position.LotsRelieved)
     def relieved(self, event: Position.LotsRelieved, rows: Rows[ExecutionRow]) -> None:
-        """The sale realised a profit."""
-        rows[(event.execution_id,)].profit = event.profit
+        """The sale realised a profit, out of these lots."""
+        row = rows[(event.execution_id,)]
+        row.profit, row.lot_method = event.profit, event.method
+        row.lots = list(sold_lots(event.relieved, event.proceeds, sold_on=event.sold_on))
+        _sum_up(row)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[ExecutionRow]) -> None:
+        """A part of its loss is not allowed."""
+        row = rows[(event.execution_id,)]
+        for lot in row.lots:
+            if lot.lot_id == event.sold_lot_id:
+                lot.wash_disallowed += event.disallowed
+                lot.gain += event.disallowed
+        _sum_up(row)
+
+
+def _sum_up(row: ExecutionRow) -> None:
+    row.short_term, row.long_term = gain_of(row.lots, Term.SHORT), gain_of(row.lots, Term.LONG)
+    row.wash_disallowed = sum((lot.wash_disallowed for lot in row.lots), NOTHING)
 
 
 EXECUTIONS_OF_ORDER = Lookup("executions", ExecutionRow, by=("order_id", "account_id"), order="log_position")

@@ -17,6 +17,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -46,12 +47,15 @@ class History(Projection):
     """One row an account and minute in which its cash or shares moved, and one for where it stands."""
 
     name = "history"
-    version = 2  # 2: income and splits
+    version = 2  # 2: transfers that a bank returned, income, splits
     row = EquityRow
     key_columns = ("account_id", "at")
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -60,6 +64,7 @@ class History(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
         Position.Split,
         Account.DividendEntitled,
         *CorporateAction.FACTS,
@@ -76,12 +81,12 @@ class History(Projection):
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
         _keep(rows.add(self.key(event, rows.fact), row), event, rows)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[EquityRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.cash += event.amount
-        row.deposited += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[EquityRow]) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.cash += amount
+        row.deposited += amount
         _keep(row, event, rows)
 
     @on(Account.Withdrawn)
@@ -90,6 +95,14 @@ class History(Projection):
         row = self._row(event, rows)
         row.cash -= event.amount
         row.withdrawn += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[EquityRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.cash -= amount
+        row.withdrawn += amount
         _keep(row, event, rows)
 
     @on(Account.PurchaseDebited)
@@ -147,6 +160,15 @@ class History(Projection):
         row.cost -= event.cost
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[EquityRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
         _keep(row, event, rows)
 
     def _row(self, event: Event, rows: Rows[EquityRow]) -> EquityRow:

@@ -14,6 +14,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -43,6 +44,7 @@ class Holders(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
     )
@@ -68,6 +70,13 @@ class Holders(Projection):
         if row is not None:
             row.quantity = event.after
             row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[Holder]) -> None:
+        """A loss that is not allowed is a cost of the shares held."""
+        row = rows[self.key(event, rows.fact)]
+        row.cost += event.disallowed
+        row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
 
     @on(Position.LotsRelieved, Position.FractionCashed)
     def lots_relieved(

@@ -15,6 +15,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -61,6 +62,7 @@ class OpenOrders(Projection):
         *Position.FACTS,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Transfer.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

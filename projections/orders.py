@@ -12,8 +12,9 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
-from domain.terms import OrderTerms
+from domain.terms import LotChoice, LotMethod, OrderTerms
 from domain.trade import total
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING, average
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
@@ -40,6 +41,8 @@ class OrderRow(Struct):
     detail: str | None
     venue: str | None
     revision: int
+    lot_method: str | None
+    lots: list[LotChoice]
     filled_quantity: Decimal
     leaves_quantity: Decimal
     notional: Decimal
@@ -60,11 +63,17 @@ class Orders(Projection):
     """One row an order, rejected ones too."""
 
     name = "orders"
-    version = 2  # 2: charges, and adjusted by splits
+    version = 2  # 2: charges, adjusted by splits, lots
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
-    ignores = (*Account.FACTS, *Position.FACTS, *CorporateAction.FACTS, *InterestPeriod.FACTS)
+    ignores = (
+        *Account.FACTS,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""
@@ -127,6 +136,7 @@ class Orders(Projection):
         row, terms = self._row(event, rows), event.terms
         row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
         row.revision, row.filled_quantity = event.revision, event.filled
+        row.lots = list(terms.chosen_lots)
         row.leaves_quantity = terms.quantity - event.filled
         row.average_price = average(row.notional, event.filled) if event.filled else None
 
@@ -163,6 +173,8 @@ def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
         detail=None,
         venue=None,
         revision=0,
+        lot_method=terms.lot_method.value if isinstance(terms.lot_method, LotMethod) else None,
+        lots=list(terms.chosen_lots),
         filled_quantity=NO_SHARES,
         leaves_quantity=terms.quantity,
         notional=NOTHING,

@@ -55,6 +55,7 @@ class Rows(Generic[R]):
         self._rows: dict[Key, R] = loaded or {}
         self._touched: set[Key] = set()
         self._removed: set[Key] = set()
+        self._appended: list[R] = []
         self.fact: Fact  # the one being folded; set before each
 
     def __getitem__(self, key: Key) -> R:
@@ -74,6 +75,11 @@ class Rows(Generic[R]):
         self._removed.discard(key)
         return row
 
+    def append(self, row: R) -> R:
+        """Put a row that nothing will ever change, under a key that nobody has: it is written and forgotten."""
+        self._appended.append(row)
+        return row
+
     def remove(self, key: Key) -> None:
         """Take a row out of the table."""
         if self._rows.pop(key, None) is not None:
@@ -82,7 +88,15 @@ class Rows(Generic[R]):
 
     def changed(self) -> list[R]:
         """Rows to write."""
+        return [*self.touched(), *self._appended]
+
+    def touched(self) -> list[R]:
+        """Those of them that may be there already."""
         return [self._rows[key] for key in self._touched]
+
+    def appended(self) -> list[R]:
+        """Those of them that are new for certain."""
+        return self._appended
 
     def removed(self) -> Iterable[Key]:
         """Keys to delete."""

@@ -3,7 +3,7 @@
 Questions stand beside the rows they are about, as text and types only; a reader in `infrastructure`
 puts them to PostgreSQL. There are two kinds. A `Question` has a WHERE of its own with named parameters,
 `%(account_id)s`; its answer is rows of the table, or with `select` what SQL makes of them: a row type of its own,
-its fields in the order of the selected columns. A `Lookup` asks for the rows of a key, so that one statement can
+its fields in the order of the selected columns; `beside` is joined to the table. A `Lookup` asks for the rows of a key, so that one statement can
 serve many who ask at once.
 """
 
@@ -21,11 +21,12 @@ class Question(Struct, Generic[T], frozen=True):
     row: type[T]
     where: str
     select: str = ""
+    beside: str = ""
 
     def sql(self, columns: str) -> str:
         """The statement; `columns` are those of the table."""
         wanted = self.select or columns
-        return f"SELECT {wanted} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
+        return f"SELECT {wanted} FROM read.{self.projection} {self.beside} WHERE {self.where}"  # noqa: S608  constants
 
 
 class Lookup(Struct, Generic[T], frozen=True):

@@ -12,6 +12,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -30,6 +31,9 @@ class Settlement(Struct):
     log_position: int
 
 
+_DUE = (Account.PurchaseDebited, Account.SaleCredited, Account.Settled)
+
+
 class Settlements(Projection):
     """One row an account and settlement date."""
 
@@ -39,24 +43,12 @@ class Settlements(Projection):
     key_columns = ("account_id", "settles_on")
     indexes = ("(settles_on, account_id) WHERE settled_at IS NULL",)
     ignores = (
-        Account.Opened,
-        Account.Deposited,
-        Account.Withdrawn,
-        Account.FundsHeld,
-        Account.FundsReleased,
-        Account.Suspended,
-        Account.Reinstated,
-        Account.Closed,
-        Account.GoodFaithViolated,
-        Account.DividendEntitled,
-        Account.DividendPaid,
-        Account.InterestPaid,
-        Account.SharesSplit,
-        Account.CashInLieuPaid,
+        *(kind for kind in Account.FACTS if kind not in _DUE),
         *Order.FACTS,
         *Position.FACTS,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Transfer.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

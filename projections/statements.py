@@ -18,6 +18,7 @@ from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.trade import total
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -54,12 +55,15 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 2  # 2: fees apart from what was bought and sold, income, splits
+    version = 2  # 2: fees apart from what was bought and sold, income, splits, returned transfers
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
         Account.Settled,
         Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -68,6 +72,7 @@ class Statements(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
         Position.Split,
         Account.DividendEntitled,
         *CorporateAction.FACTS,
@@ -84,12 +89,14 @@ class Statements(Projection):
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
         _keep(rows.add(self.key(event, rows.fact), row), event, rows)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[StatementRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.closing_cash += event.amount
-        row.deposited += event.amount
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(
+        self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[StatementRow]
+    ) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.closing_cash += amount
+        row.deposited += amount
         _keep(row, event, rows)
 
     @on(Account.Withdrawn)
@@ -98,6 +105,14 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash -= event.amount
         row.withdrawn += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[StatementRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.closing_cash -= amount
+        row.withdrawn += amount
         _keep(row, event, rows)
 
     @on(Account.PurchaseDebited)
@@ -172,6 +187,15 @@ class Statements(Projection):
         row.fees += total(event.charges)
         row.realised += event.profit
         row.positions = changed(row.positions, event.symbol, cost=-event.cost)
+        _keep(row, event, rows)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[StatementRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = changed(row.positions, event.symbol, cost=event.disallowed)
         _keep(row, event, rows)
 
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:

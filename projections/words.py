@@ -10,6 +10,7 @@ from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
+from domain.transfer import Transfer
 
 
 def describe(event: Event) -> str:
@@ -33,6 +34,10 @@ def _shares(quantity: Any) -> str:
     return f"{quantity:f}".rstrip("0").rstrip(".")
 
 
+def _repaid(event: Any) -> str:
+    return f", {event.repaid} of it for what was owed" if event.repaid else ""
+
+
 def _dividend(what: Any) -> str:
     return f"{what.rate.normalize():f} for each of {_shares(what.quantity)} {what.symbol}"
 
@@ -43,8 +48,17 @@ def _withheld(event: Any) -> str:
 
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Opened: lambda e: f"Opened the account in {e.currency}",
-    Account.Deposited: lambda e: f"Deposited {e.amount}",
+    Account.Deposited: lambda e: f"Deposited {e.amount}{_repaid(e)}",
     Account.Withdrawn: lambda e: f"Withdrew {e.amount}",
+    Account.LotMethodChosen: lambda e: (
+        f"Chose {e.method.value} as the method by which sales choose their lots"
+    ),
+    Account.WithdrawalHeld: lambda e: f"Held {e.amount} for a withdrawal",
+    Account.WithdrawalReleased: lambda e: f"Released {e.amount} held for a withdrawal",
+    Account.WithdrawalPutBack: lambda e: f"Put back a withdrawal of {e.amount}{_repaid(e)}",
+    Account.DepositTakenBack: lambda e: (
+        f"Took back a deposit of {e.amount}" + (f", {e.owed} of it owed" if e.owed else "")
+    ),
     Account.FundsHeld: lambda e: f"Held {e.amount} for order {e.order_id}",
     Account.FundsReleased: lambda e: f"Released {e.amount} held for order {e.order_id}",
     Account.PurchaseDebited: lambda e: (
@@ -85,8 +99,18 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Order.Adjusted: lambda e: f"Adjusted the order for a split to {describe_terms(e.terms)}",
     Order.Cancelled: lambda e: f"Cancelled the remaining {_shares(e.leaves_quantity)} shares: {e.reason}",
     Order.Expired: lambda e: f"Expired with {_shares(e.leaves_quantity)} shares left: {e.reason}",
+    Transfer.Initiated: lambda e: (
+        f"Asked the bank for a {e.direction.value} of {e.amount} by {e.due_at:%Y-%m-%d %H:%M} UTC"
+    ),
+    Transfer.Completed: lambda _: "The bank completed the transfer",
+    Transfer.Failed: lambda e: f"The bank did not do the transfer: {e.reason}",
+    Transfer.Returned: lambda e: f"The bank returned a {e.direction.value} of {e.amount}: {e.reason}",
     Position.SharesReserved: lambda e: f"Reserved {_shares(e.quantity)} {e.symbol} for order {e.order_id}",
     Position.SharesReleased: lambda e: f"Released {_shares(e.quantity)} {e.symbol} of order {e.order_id}",
+    Position.WashSaleDisallowed: lambda e: (
+        f"Disallowed {e.disallowed} of the loss on {_shares(e.quantity)} {e.symbol} sold on {e.sold_on}:"
+        " shares bought near it have replaced them"
+    ),
     Position.LotOpened: lambda e: f"Took in {_shares(e.lot.quantity)} {e.symbol} at a cost of {e.lot.cost}",
     Position.LotsRelieved: lambda e: (
         f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit}"

@@ -9,7 +9,7 @@ from functools import singledispatch
 from application import commands as c
 from application import corporate as f
 from application.answers import Answer
-from application.handlers import accounts, corporate, executions, orders, splits
+from application.handlers import accounts, corporate, executions, orders, splits, transfers
 from application.ledger import Ledger
 
 
@@ -20,12 +20,16 @@ def handle(command: c.Command, ledger: Ledger) -> Answer:
 
 
 handle.register(c.OpenAccount, accounts.open_account)
-handle.register(c.Deposit, accounts.deposit)
-handle.register(c.Withdraw, accounts.withdraw)
+handle.register(c.Deposit, transfers.deposit)
+handle.register(c.Withdraw, transfers.withdraw)
+handle.register(c.CompleteTransfer, transfers.complete)
+handle.register(c.FailTransfer, transfers.fail)
+handle.register(c.ReturnTransfer, transfers.give_back)
 handle.register(c.Settle, accounts.settle)
 handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)
 handle.register(c.CloseAccount, accounts.close)
+handle.register(c.ChooseLotMethod, accounts.choose_lot_method)
 handle.register(c.PlaceOrder, orders.place)
 handle.register(c.ReplaceOrder, orders.replace)
 handle.register(c.CancelOrder, orders.cancel)

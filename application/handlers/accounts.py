@@ -4,7 +4,6 @@ from application import commands as c
 from application.answers import AccountAnswer
 from application.ledger import Ledger
 from domain.account.settling import require_due
-from domain.values import money
 
 
 def open_account(command: c.OpenAccount, ledger: Ledger) -> AccountAnswer:
@@ -12,20 +11,6 @@ def open_account(command: c.OpenAccount, ledger: Ledger) -> AccountAnswer:
     account = ledger.blank_account(command.account_id)
     account.open(owner_id=command.owner_id, at=ledger.now)
     return AccountAnswer.of(account)
-
-
-def deposit(command: c.Deposit, ledger: Ledger) -> AccountAnswer:
-    """Take in money."""
-    account = ledger.account(command.account_id)
-    account.deposit(money(command.amount), transfer_id=command.transfer_id, at=ledger.now)
-    return AccountAnswer.of(account, transfer_id=command.transfer_id)
-
-
-def withdraw(command: c.Withdraw, ledger: Ledger) -> AccountAnswer:
-    """Pay out money."""
-    account = ledger.account(command.account_id)
-    account.withdraw(money(command.amount), transfer_id=command.transfer_id, at=ledger.now)
-    return AccountAnswer.of(account, transfer_id=command.transfer_id)
 
 
 def settle(command: c.Settle, ledger: Ledger) -> AccountAnswer:
@@ -47,6 +32,14 @@ def reinstate(command: c.ReinstateAccount, ledger: Ledger) -> AccountAnswer:
     """End a suspension."""
     account = ledger.account(command.account_id)
     account.reinstate(command.reason, at=ledger.now)
+    return AccountAnswer.of(account)
+
+
+def choose_lot_method(command: c.ChooseLotMethod, ledger: Ledger) -> AccountAnswer:
+    """Give a standing order about the lots of sales."""
+    account = ledger.account(command.account_id)
+    account.require_not_closed()
+    account.choose_lot_method(command.method, at=ledger.now)
     return AccountAnswer.of(account)
 
 

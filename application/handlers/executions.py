@@ -53,7 +53,8 @@ def _book(trade: Trade, *, order: Order, ledger: Ledger) -> None:
         position.open_lot(trade, paid_on=paid_on, at=ledger.now)
     else:
         account.credit_sale(trade, at=ledger.now)
-        relieved = position.relieve(trade, at=ledger.now)
+        method = account.lot_method if order.lot_method is None else order.lot_method
+        relieved = position.relieve(trade, method=method, at=ledger.now)
         _check_good_faith(account, trade, relieved, ledger=ledger)
 
 

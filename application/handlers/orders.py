@@ -6,7 +6,7 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.errors import RuleBroken, SymbolMustBeQuoted
 from domain.order import Order, cap_on_price
-from domain.terms import OrderTerms
+from domain.terms import OrderTerms, checked_lots
 from domain.trade import total
 from domain.values import NOTHING, Money, Price, rounded_up
 
@@ -75,6 +75,7 @@ def _terms_of(command: c.PlaceOrder) -> OrderTerms:
         limit_price=command.limit_price,
         stop_price=command.stop_price,
         client_order_id=command.client_order_id,
+        **checked_lots(command.lot_method, command.lots),
     )
 
 
@@ -111,7 +112,13 @@ def _set_aside(
     else:
         account.require_open()
         position = ledger.position(account.id, terms.symbol)
-        position.reserve(terms.quantity, symbol=terms.symbol, order_id=order.id, at=ledger.now)
+        position.reserve(
+            terms.quantity,
+            symbol=terms.symbol,
+            order_id=order.id,
+            lots=terms.chosen_lots,
+            at=ledger.now,
+        )
 
 
 def _hold_difference(account: Account, order: Order, *, change: Price, ledger: Ledger) -> None:

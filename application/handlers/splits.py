@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
+from msgspec import UnsetType
 
 from application import corporate as c
 from application.answers import AccountAnswer
@@ -16,7 +17,7 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.order import Order
 from domain.position import Position, SplitRatio, SplitReserve
-from domain.terms import OrderTerms
+from domain.terms import LotChoice, OrderTerms
 from domain.values import LARGEST_PRICE, LARGEST_QUANTITY, NO_SHARES, NOTHING, TICK, Price, Quantity
 
 REASON = "corporate_action"
@@ -137,9 +138,28 @@ def _adjusted(order: Order, ratio: SplitRatio) -> Adjusted | None:
     if any(price is not None and not 0 < price <= LARGEST_PRICE for price in prices):
         return None
     new = msgspec.structs.replace(
-        terms, quantity=filled + leaves, limit_price=prices[0], stop_price=prices[1]
+        terms,
+        quantity=filled + leaves,
+        limit_price=prices[0],
+        stop_price=prices[1],
+        lots=_lots(terms, ratio),
     )
     return Adjusted(terms=new, price_cap=prices[2], filled=filled)
+
+
+def _lots(terms: OrderTerms, ratio: SplitRatio) -> tuple[LotChoice, ...] | UnsetType:
+    """The lots that the order names, in new shares: rounded up, so that together they suffice as before."""
+    if isinstance(terms.lots, UnsetType):
+        return terms.lots
+    return tuple(
+        LotChoice(
+            lot_id=choice.lot_id,
+            quantity=(choice.quantity * ratio.numerator / ratio.denominator).quantize(
+                NO_SHARES, ROUND_CEILING
+            ),
+        )
+        for choice in terms.lots
+    )
 
 
 def _price(old: Price, ratio: SplitRatio, *, is_buy: bool) -> Price:

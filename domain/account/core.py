@@ -4,6 +4,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.account.choosing import Choosing
+from domain.account.funding import DEPOSIT_RETURNED, WITHDRAWAL_RETURNED, Funding
 from domain.account.income import Entitlement, Receiving
 from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
@@ -14,23 +16,28 @@ from domain.errors import (
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
 )
+from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
 
 
 class AccountStatus(StrEnum):
-    """`open`: everything; `suspended`: deposits and cancels only; `closed`: nothing, for ever."""
+    """`open`: everything; `suspended`: deposits and cancels only; `closed`: nothing, for ever.
+
+    Only a bank that returns a transfer reopens a closed account, as a suspended one.
+    """
 
     OPEN = "open"
     SUSPENDED = "suspended"
     CLOSED = "closed"
 
 
-class Account(Aggregate, Settling, Receiving, kw_only=True):
-    """One customer's cash in US dollars. Always: 0 <= held <= cash.
+class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
+    """One customer's cash in US dollars. Always: 0 <= held + withdrawing <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
     longer has what purchases cost. What may be spent is `available`, what may be paid out `withdrawable`.
+    `owed` is what the customer owes the firm for deposits that a bank took back.
     """
 
     owner_id: UUID | None = None
@@ -42,6 +49,10 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
     shares: dict[str, Quantity] = {}  # by symbol; the lots live in the positions
     unsettled: dict[date, Unsettled] = {}  # by settlement date
     good_faith_violations: list[date] = []  # trade dates
+    withdrawals: dict[UUID, Money] = {}  # on their way to a bank, by transfer
+    withdrawing: Money = NOTHING
+    owed: Money = NOTHING
+    lot_method: LotMethod = LotMethod.FIFO  # of sales whose order does not say
     actions: set[UUID] = set()  # corporate actions that have made it entitled to something
     entitlements: dict[UUID, Entitlement] = {}  # by corporate action; dividends that have yet to be paid
     interest_paid_through: date | None = None
@@ -59,22 +70,26 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
             account.opened_at = self.recorded_at
 
     class Deposited(Event, frozen=True, kw_only=True):
-        """Money came in from outside."""
+        """Money came in from outside; `repaid` of it went to what the customer owed."""
 
         transfer_id: UUID
         amount: Money
+        repaid: Money = NOTHING
 
         def apply(self, account: "Account") -> None:
-            account.cash += self.amount
+            account._take_in(self.amount, repaid=self.repaid)
 
     class Withdrawn(Event, frozen=True, kw_only=True):
-        """Money went out."""
+        """Money went out, out of what was `held` for it or out of free cash."""
 
         transfer_id: UUID
         amount: Money
+        held: bool = False
 
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
+            if self.held:
+                account._pay_out(self.transfer_id)
 
     class FundsHeld(Event, frozen=True, kw_only=True):
         """So much more cash is promised to an order."""
@@ -186,18 +201,39 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
             self.record(Account.Opened, at=at, owner_id=owner_id)
 
     def deposit(self, amount: Money, *, transfer_id: UUID, at: datetime) -> None:
-        """Take in money from outside."""
-        self._require_not_closed()
-        self.record(Account.Deposited, at=at, transfer_id=transfer_id, amount=amount)
+        """Take in money from outside; what is owed is repaid first."""
+        self.require_not_closed()
+        repaid = min(amount, self.owed)
+        self.record(Account.Deposited, at=at, transfer_id=transfer_id, amount=amount, repaid=repaid)
 
     def withdraw(self, amount: Money, *, transfer_id: UUID, at: datetime) -> None:
         """Pay out money that no order holds and that has settled."""
-        self.require_open()
-        if self.withdrawable < amount:
-            raise AvailableCashMustCoverWithdrawal(
-                f"{self.withdrawable} is withdrawable, {amount} was asked for"
-            )
+        self._require_withdrawable(amount)
         self.record(Account.Withdrawn, at=at, transfer_id=transfer_id, amount=amount)
+
+    def hold_withdrawal(self, amount: Money, *, transfer_id: UUID, at: datetime) -> None:
+        """Put such money aside for a bank that will take it."""
+        self._require_withdrawable(amount)
+        self.record(Account.WithdrawalHeld, at=at, transfer_id=transfer_id, amount=amount)
+
+    def pay_out(self, transfer_id: UUID, *, at: datetime) -> None:
+        """Pay out what was held for a withdrawal; asking again changes nothing."""
+        amount = self.withdrawals.get(transfer_id)
+        if amount is not None:
+            self.record(Account.Withdrawn, at=at, transfer_id=transfer_id, amount=amount, held=True)
+
+    def suffer_return(self, amount: Money, *, transfer_id: UUID, is_deposit: bool, at: datetime) -> None:
+        """Take in that a bank returned a completed transfer.
+
+        A returned deposit suspends the account, and a closed one is open for staff again: it owns or owes money.
+        """
+        if is_deposit:
+            self.take_back(amount, transfer_id=transfer_id, there=self._settled_free, at=at)
+        else:
+            self.put_back(amount, transfer_id=transfer_id, at=at)
+        if self.status is AccountStatus.CLOSED or (is_deposit and self.status is AccountStatus.OPEN):
+            reason = DEPOSIT_RETURNED if is_deposit else WITHDRAWAL_RETURNED
+            self.record(Account.Suspended, at=at, reason=reason)
 
     def hold(self, amount: Money, *, order_id: UUID, at: datetime) -> None:
         """Promise available cash to an order, so that no other order can spend it."""
@@ -247,13 +283,13 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
 
     def suspend(self, reason: str, *, at: datetime) -> None:
         """Stop new orders and withdrawals; asking again changes nothing."""
-        self._require_not_closed()
+        self.require_not_closed()
         if self.status is AccountStatus.OPEN:
             self.record(Account.Suspended, at=at, reason=reason)
 
     def reinstate(self, reason: str, *, at: datetime) -> None:
         """End a suspension; asking again changes nothing."""
-        self._require_not_closed()
+        self.require_not_closed()
         if self.status is AccountStatus.SUSPENDED:
             self.record(Account.Reinstated, at=at, reason=reason)
 
@@ -261,10 +297,10 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
         """End the account for ever: no cash, shares or open orders, nothing that has yet to settle or to be paid."""
         if self.status is AccountStatus.CLOSED:
             return
-        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements:
+        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements or self.owed:
             raise AccountMustBeEmpty(
-                f"{self.cash} in cash, {len(self.shares)} positions, {len(self.unsettled)} settlements"
-                f" and {len(self.entitlements)} dividends are left"
+                f"{self.cash} in cash, {self.owed} of debt, {len(self.shares)} positions,"
+                f" {len(self.unsettled)} settlements and {len(self.entitlements)} dividends are left"
             )
         self.record(Account.Closed, at=at)
 
@@ -272,12 +308,16 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
 
     @property
     def available(self) -> Money:
-        """Cash that no order holds: what may be spent (Alpaca's `buying_power` of a cash account)."""
-        return self.cash - self.held
+        """Cash that neither an order nor a withdrawal holds: what may be spent (Alpaca's `buying_power`)."""
+        return self.cash - self.held - self.withdrawing
 
     @property
     def withdrawable(self) -> Money:
-        """What may be paid out: available cash less what sales have yet to bring."""
+        """What may be paid out: available cash less what sales have yet to bring, and less what is owed."""
+        return max(self._settled_free - self.owed, NOTHING)
+
+    @property
+    def _settled_free(self) -> Money:
         return max(self.available - self.unsettled_proceeds, NOTHING)
 
     def paid_by_unsettled(self, amount: Money) -> date | None:
@@ -295,9 +335,24 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
         if self.status is not AccountStatus.OPEN:
             raise AccountMustBeOpenForTrading(f"the account is {self.status}")
 
-    def _require_not_closed(self) -> None:
+    def require_not_closed(self) -> None:
+        """Refuse what a closed account may not do."""
         if self.status is AccountStatus.CLOSED:
             raise AccountMustNotBeClosed("the account is closed")
+
+    def _require_withdrawable(self, amount: Money) -> None:
+        self.require_open()
+        if self.withdrawable < amount:
+            raise AvailableCashMustCoverWithdrawal(
+                f"{self.withdrawable} is withdrawable, {amount} was asked for"
+            )
+
+    def _take_in(self, amount: Money, *, repaid: Money) -> None:
+        self.cash += amount - repaid
+        self.owed -= repaid
+
+    def _pay_out(self, transfer_id: UUID) -> None:
+        self.withdrawing -= self.withdrawals.pop(transfer_id, NOTHING)
 
     def _hold(self, order_id: UUID, amount: Money) -> None:
         self.held += amount
@@ -323,6 +378,11 @@ class Account(Aggregate, Settling, Receiving, kw_only=True):
         Closed,
         Settling.Settled,
         Settling.GoodFaithViolated,
+        Funding.WithdrawalHeld,
+        Funding.WithdrawalReleased,
+        Funding.WithdrawalPutBack,
+        Funding.DepositTakenBack,
+        Choosing.LotMethodChosen,
         Receiving.DividendEntitled,
         Receiving.DividendPaid,
         Receiving.InterestPaid,

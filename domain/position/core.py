@@ -3,16 +3,25 @@
 from datetime import date, datetime
 from uuid import UUID, uuid5
 
+from msgspec.structs import replace
+
 from domain.aggregate import Aggregate, Event
 from domain.errors import FreeSharesMustCoverOrder
+from domain.position.choosing import Claiming, choose, require_lots
 from domain.position.lots import Lot, Relief, part_of, remainder_of
 from domain.position.splitting import Splitting
+from domain.position.washing import Loss, Washing, losses_of, still_open
+from domain.terms import LotChoice, LotMethod
 from domain.trade import Charge, Trade
 from domain.values import NO_SHARES, NOTHING, Money, Quantity
 
 
-class Position(Aggregate, Splitting, kw_only=True):
-    """Shares of one symbol in one account. Always: 0 <= reserved <= quantity = sum of lots."""
+class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
+    """Shares of one symbol in one account. Always: 0 <= reserved <= quantity = sum of lots.
+
+    `realised` is what sales have brought beyond the cost of their shares, without the losses that wash sales have
+    moved into the cost of others.
+    """
 
     symbol: str = ""
     quantity: Quantity = NO_SHARES
@@ -21,19 +30,24 @@ class Position(Aggregate, Splitting, kw_only=True):
     lots: list[Lot] = []  # oldest first
     realised: Money = NOTHING
     splits: set[UUID] = set()  # corporate actions that have been applied
+    claims: dict[UUID, list[LotChoice]] = {}  # by order that has chosen its lots
+    losses: list[Loss] = []  # of the last 30 days that no purchase has replaced, earliest first
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
     class SharesReserved(Event, frozen=True, kw_only=True):
-        """So many more shares are promised to an order to sell."""
+        """So many more shares are promised to an order to sell, of these `lots` when it has chosen."""
 
         symbol: str
         order_id: UUID
         quantity: Quantity
+        lots: tuple[LotChoice, ...] = ()
 
         def apply(self, position: "Position") -> None:
             position.symbol = self.symbol
             position._reserve(self.order_id, self.quantity)
+            if self.lots:
+                position.claims[self.order_id] = list(self.lots)
 
     class SharesReleased(Event, frozen=True, kw_only=True):
         """So many shares are no longer promised to an order."""
@@ -60,13 +74,16 @@ class Position(Aggregate, Splitting, kw_only=True):
 
         def apply(self, position: "Position") -> None:
             position.symbol = self.symbol
-            position.lots.append(self.lot)
+            position.lots.append(replace(self.lot, order_id=self.order_id))
             position.quantity += self.lot.quantity
+            if position.losses:
+                position.losses = still_open(position.losses, on=self.lot.bought_on)
 
     class LotsRelieved(Event, frozen=True, kw_only=True):
         """Shares were sold out of these lots; `profit` is proceeds, after charges, less their cost.
 
-        The street owes `street` for them, None when that is the same as the proceeds.
+        The street owes `street` for them, None when that is the same as the proceeds. `trade_date` is the exchange's
+        day, None when that is the day on which it was recorded.
         """
 
         symbol: str
@@ -80,20 +97,40 @@ class Position(Aggregate, Splitting, kw_only=True):
         method: str = "fifo"
         street: Money | None = None
         charges: tuple[Charge, ...] = ()
+        trade_date: date | None = None
+
+        @property
+        def sold_on(self) -> date:
+            """The trade date."""
+            return self.trade_date or self.recorded_at.date()
 
         def apply(self, position: "Position") -> None:
             position._relieve(self.relieved)
             position.quantity -= self.quantity
+            position._use_claims(self.order_id, self.relieved)
             position._reserve(self.order_id, -self.quantity)
             position.realised += self.profit
+            lost = losses_of(self.execution_id, self.relieved, self.proceeds, sold_on=self.sold_on)
+            position.losses = [*still_open(position.losses, on=self.sold_on), *lost]
 
     # What may be decided. Check every rule, then record one fact.
 
-    def reserve(self, quantity: Quantity, *, symbol: str, order_id: UUID, at: datetime) -> None:
-        """Promise free shares to an order to sell, so that no other order can sell them."""
+    def reserve(
+        self,
+        quantity: Quantity,
+        *,
+        symbol: str,
+        order_id: UUID,
+        lots: tuple[LotChoice, ...] = (),
+        at: datetime,
+    ) -> None:
+        """Promise free shares to an order to sell, so that no other order can sell them; of `lots` if it chose."""
         if self.free < quantity:
             raise FreeSharesMustCoverOrder(f"{self.free} {symbol} are free, {quantity} would be sold")
-        self.record(Position.SharesReserved, at=at, symbol=symbol, order_id=order_id, quantity=quantity)
+        require_lots(self.lots, lots, self.claims)
+        self.record(
+            Position.SharesReserved, at=at, symbol=symbol, order_id=order_id, quantity=quantity, lots=lots
+        )
 
     def release(self, quantity: Quantity, *, order_id: UUID, at: datetime) -> None:
         """Give back shares an order no longer needs; none to give back records nothing."""
@@ -103,13 +140,17 @@ class Position(Aggregate, Splitting, kw_only=True):
             )
 
     def open_lot(self, purchase: Trade, *, paid_on: date | None = None, at: datetime) -> None:
-        """Take in bought shares as a lot of their own; `paid_on` as in Lot."""
+        """Take in bought shares as a lot of their own, in the place of shares sold at a loss if there are any.
+
+        `paid_on` as in Lot.
+        """
         lot = Lot(
             lot_id=purchase.execution_id,
             quantity=purchase.quantity,
             cost=purchase.amount,
             acquired_at=at,
             paid_on=paid_on,
+            trade_date=purchase.trade_date if purchase.trade_date != at.date() else None,
         )
         self.record(
             Position.LotOpened,
@@ -121,13 +162,16 @@ class Position(Aggregate, Splitting, kw_only=True):
             street=purchase.street_if_other,
             charges=purchase.charges,
         )
+        if self.losses:
+            self._wash_by_purchase(lot.lot_id, at=at)
 
-    def relieve(self, sale: Trade, *, at: datetime) -> tuple[Relief, ...]:
-        """Take sold shares out of the oldest lots first (FIFO, the default of 26 CFR 1.1012-1(c)).
+    def relieve(self, sale: Trade, *, method: LotMethod = LotMethod.FIFO, at: datetime) -> tuple[Relief, ...]:
+        """Take sold shares out of the lots that the order has chosen, or that the method says.
 
-        Returns what was taken, lot by lot.
+        Returns what was taken, lot by lot. Losses are disallowed as far as shares bought lately replace the sold ones.
         """
-        relieved = self._oldest_first(sale.quantity)
+        chosen = choose(self.lots, sale.quantity, method, self.claims.get(sale.order_id, ()))
+        relieved, orders = chosen.reliefs, {lot.lot_id: lot.order_id for lot in self.lots}
         cost = sum((relief.cost for relief in relieved), NOTHING)
         self.record(
             Position.LotsRelieved,
@@ -140,9 +184,13 @@ class Position(Aggregate, Splitting, kw_only=True):
             cost=cost,
             profit=sale.amount - cost,
             relieved=relieved,
+            method=chosen.method,
             street=sale.street_if_other,
             charges=sale.charges,
+            trade_date=sale.trade_date if sale.trade_date != at.date() else None,
         )
+        if self.losses:
+            self._wash_by_sale(sale.execution_id, orders, at=at)
         return relieved
 
     # What may be asked.
@@ -194,6 +242,21 @@ class Position(Aggregate, Splitting, kw_only=True):
             self.reserves[order_id] = reserved
         else:
             self.reserves.pop(order_id, None)
+            self.claims.pop(order_id, None)
+
+    def _replace_shares(self, lot_id: UUID, part: Lot, cost: Money) -> None:
+        """Put a part of a lot, which had cost so much, in its own place: it stands behind the rest, if any."""
+        kept: list[Lot] = []
+        for lot in self.lots:
+            if lot.lot_id != lot_id:
+                kept.append(lot)
+            elif lot.lot_id == part.lot_id:
+                kept.append(part)
+            else:
+                rest = replace(lot, quantity=lot.quantity - part.quantity, cost=lot.cost - cost)
+                kept += (rest, part)
+                self._move_claims(rest, part)
+        self.lots = kept
 
     FACTS = (
         SharesReserved,
@@ -202,6 +265,7 @@ class Position(Aggregate, Splitting, kw_only=True):
         LotsRelieved,
         Splitting.Split,
         Splitting.FractionCashed,
+        Washing.WashSaleDisallowed,
     )
 
 

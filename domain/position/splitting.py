@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from domain.aggregate import Event
 from domain.position.lots import Lot, Relief
+from domain.position.washing import split_losses
 from domain.values import MICROSHARE, NO_SHARES, NOTHING, Money, Price, Quantity, rounded
 
 
@@ -98,6 +99,10 @@ class Splitting:
             position.quantity = self.after
             for one in self.reserves:
                 position._reserve(one.order_id, one.after - one.before)
+            ratio = SplitRatio(numerator=self.numerator, denominator=self.denominator)
+            position._split_claims(ratio.of, after)
+            before = self.recorded_at.date()
+            position.losses = list(split_losses(position.losses, ratio.of, before=before))
 
     class FractionCashed(Event, frozen=True, kw_only=True):
         """The fraction of a share that a split left was paid in cash, out of these lots.

@@ -76,7 +76,11 @@ def store(
 ) -> None:
     """Write what the fold has changed, one statement for the changed rows and one for the removed."""
     target = f"read.{projection.name}{suffix}"
-    changed = rows.changed()
+    new, changed = rows.appended(), rows.touched()
+    if projection.only_adds:
+        new, changed = rows.changed(), []
+    if new:
+        connection.execute(_insert(projection, target).encode(), _columns(projection, new), prepare=True)
     if changed:
         connection.execute(_upsert(projection, target).encode(), _columns(projection, changed), prepare=True)
     removed = list(rows.removed())
@@ -110,15 +114,17 @@ def _json_decoders(row: type[Struct]) -> tuple[tuple[int, Callable[[bytes], Any]
     )
 
 
-def _upsert(projection: Projection, name: str) -> str:
+def _insert(projection: Projection, name: str) -> str:
     table = projection.table
     values = ", ".join(f"%b{cast_of(column.sql_type)}" for column in table.columns)
-    sql = f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
+    return f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
+
+
+def _upsert(projection: Projection, name: str) -> str:
+    table = projection.table
     changes = [column.name for column in table.columns if column.name not in table.key]
-    if projection.only_adds:
-        return sql
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in changes)
-    return f"{sql} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
+    return f"{_insert(projection, name)} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
 
 
 def _columns(projection: Projection, rows: Iterable[Struct]) -> list[Column]:

@@ -100,9 +100,12 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
 
 app.command("interfaces.cli.settle:settle", name="settle")
 
-for _name in ("users", "projections", "actions"):
+for _name in ("users", "projections", "transfers", "actions"):
     if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
         app.command(f"interfaces.cli.{_name}:app", name=_name)
+
+app.command("interfaces.cli.books:export", name="export")
+app.command("interfaces.cli.books:check", name="check")
 
 
 def main() -> None:

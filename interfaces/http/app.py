@@ -17,11 +17,14 @@ from interfaces.http import (
     firm,
     health,
     history,
+    journal,
     orders,
     portfolio,
     quotes,
     settlements,
     statements,
+    tax,
+    transfers,
     wallet,
 )
 from interfaces.http.call import LARGEST_BODY, Call
@@ -33,11 +36,14 @@ from interfaces.http.replies import Reply
 
 WITH_LOGIN = (
     wallet,
+    transfers,
+    tax,
     account,
     orders,
     estimates,
     portfolio,
     history,
+    journal,
     statements,
     settlements,
     quotes,

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.answers import OrderAnswer
+from domain.terms import LotChoice
 from projections.executions import ExecutionRow
 from projections.orders import OrderRow
 
@@ -36,6 +37,8 @@ class OrderView(Struct, frozen=True):
     revision: int
     charges: Decimal
     charges_held: Decimal
+    lot_method: str | None
+    lots: list[LotChoice]
     placed_at: datetime
     accepted_at: datetime | None
     triggered_at: datetime | None

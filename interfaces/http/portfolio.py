@@ -25,7 +25,7 @@ class PositionView(Struct, frozen=True, kw_only=True):
     """Shares of one symbol, valued at `mark`: the last sale, else the middle of bid and ask, else their cost.
 
     `cost` and `value` are dollars for all shares held; `unrealised` is value less cost, `realised` the
-    profit of shares sold before. `day_profit` is what the shares held now gained in this session: those
+    profit of shares sold before, short and long term; `wash_disallowed` are losses not in it but in the cost. `day_profit` is what the shares held now gained in this session: those
     bought in it since they were bought, the others since the session's first mark that this process saw;
     sales of the day are not in it. It is null without a quote.
     """
@@ -39,6 +39,9 @@ class PositionView(Struct, frozen=True, kw_only=True):
     value: Decimal
     unrealised: Decimal
     realised: Decimal
+    realised_short: Decimal
+    realised_long: Decimal
+    wash_disallowed: Decimal
     day_profit: Decimal | None
     quoted_at: datetime | None
     lots: list[LotRow]
@@ -121,6 +124,9 @@ def _view(row: PositionRow, quote: Quote | None, marks: SessionMarks) -> Positio
         value=value,
         unrealised=value - row.cost,
         realised=row.realised,
+        realised_short=row.realised_short,
+        realised_long=row.realised_long,
+        wash_disallowed=row.wash_disallowed,
         day_profit=None if now is None or first is None else _day_profit(row, now, first, marks.began()),
         quoted_at=None if quote is None else quote.at,
         lots=row.lots,
@@ -130,7 +136,7 @@ def _view(row: PositionRow, quote: Quote | None, marks: SessionMarks) -> Positio
 def _day_profit(row: PositionRow, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
     bought_now = [lot for lot in row.lots if began is not None and lot.acquired_at > began]
     quantity = sum((lot.quantity for lot in bought_now), NOTHING)
-    cost = sum((lot.cost for lot in bought_now), NOTHING)
+    cost = sum((lot.cost - lot.disallowed for lot in bought_now), NOTHING)
     return rounded((row.quantity - quantity) * (now - first) + quantity * now - cost)
 
 

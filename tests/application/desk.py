@@ -40,13 +40,17 @@ class Desk:
         except Refusal:
             self.abandon(ledger.touched())
             raise
+        self.keep(ledger)
+        return answer
+
+    def keep(self, ledger: Ledger) -> None:
+        """Store what was decided."""
         self.log += [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in ledger.decided()]
         self.read = ledger.touched()
         for aggregate in self.read:
             if aggregate.pending:
                 aggregate.pending.clear()
                 self.live[aggregate.id] = aggregate
-        return answer
 
     def abandon(self, touched: list[Aggregate]) -> None:
         """Read again from the log what a refused command changed."""

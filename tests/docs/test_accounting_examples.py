@@ -1,6 +1,7 @@
 """The worked examples of docs/accounting.md are carried out, and every figure in them is compared."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ D = Decimal
 _PLACE = re.compile(r"(?P<name>\w+): (?P<side>buy|sell) (?P<quantity>\S+) AAPL(?: at (?P<limit>\S+))?")
 _FILL = re.compile(r"(?P<name>\w+): fill (?P<quantity>\S+) at (?P<price>\S+)")
 _CANCEL = re.compile(r"(?P<name>\w+): cancel")
+_SETTLE = re.compile(r"a day later: settle")
 _MONEY = re.compile(r"(?P<what>deposit|withdraw) (?P<amount>\S+)")
 
 EXAMPLES = [rows for rows in tables(text_of("accounting.md")) if rows and "command" in rows[0]]
@@ -39,6 +41,7 @@ class Bookkeeper:
             (_FILL, self._fill),
             (_CANCEL, self._cancel),
             (_MONEY, self._move),
+            (_SETTLE, self._settle),
         ):
             found = pattern.fullmatch(text)
             if found is not None:
@@ -51,6 +54,10 @@ class Bookkeeper:
         position = self.desk.position(ACCOUNT)
         return {
             "cash": f"{account.cash:,}",
+            "unsettled": f"{account.unsettled_proceeds:,}",
+            "available": f"{account.available:,}",
+            "withdrawable": f"{account.withdrawable:,}",
+            "violations": str(len(account.good_faith_violations)),
             "held": f"{account.held:,}",
             "shares": f"{position.quantity.normalize():f}",
             "reserved": f"{position.reserved.normalize():f}",
@@ -62,6 +69,10 @@ class Bookkeeper:
     def _move(self, what: str, amount: str) -> None:
         kind = c.Deposit if what == "deposit" else c.Withdraw
         self.desk.send(kind(account_id=ACCOUNT, transfer_id=UUID(int=7), amount=D(amount.replace(",", ""))))
+
+    def _settle(self) -> None:
+        self.desk.now += timedelta(days=1)
+        self.desk.send(c.Settle(account_id=ACCOUNT, through=self.desk.now.date()))
 
     def _place(self, name: str, **terms: str | None) -> None:
         order_id = self._orders[name] = UUID(int=1000 + len(self._orders))

@@ -114,7 +114,7 @@ def test_every_role_is_named() -> None:
 
 def test_an_event_is_named_for_what_happened() -> None:
     """A verb in the past, never the name of a row or a word that says only that it is an event."""
-    verbs = [topic.partition(".")[2] for topic in TOPICS.values()]
+    verbs = [topic.partition(":")[0].partition(".")[2] for topic in TOPICS.values()]
 
     in_the_past = ("ed", "Held", "Withdrawn", "Paid", "Begun", "Split")
     assert [verb for verb in verbs if not verb.endswith(in_the_past)] == []

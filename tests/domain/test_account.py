@@ -237,13 +237,13 @@ class AccountMachine(RuleBasedStateMachine):
 
     @rule(amount=cents)
     def withdraw(self, amount):
-        enough = amount <= self.account.available and self.account.status is AccountStatus.OPEN
+        enough = amount <= self.account.withdrawable and self.account.status is AccountStatus.OPEN
         assert self.ask(lambda: self.account.withdraw(amount, transfer_id=TRANSFER, at=NOW)) == enough
         self.cash -= amount * enough
 
     @rule(order_id=st.sampled_from(ORDERS), amount=cents)
     def hold(self, order_id, amount):
-        enough = amount <= self.account.available and self.account.status is AccountStatus.OPEN
+        enough = amount <= self.account.withdrawable and self.account.status is AccountStatus.OPEN
         assert self.ask(lambda: self.account.hold(amount, order_id=order_id, at=NOW)) == enough
 
     @rule(order_id=st.sampled_from(ORDERS), part=parts)

@@ -8,15 +8,15 @@ from domain.aggregate import Event
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
 from domain.interest import AnnualRate
 from domain.position import Lot, Relief, SplitLot, SplitReserve
-from domain.terms import OrderTerms
+from domain.terms import LotChoice, OrderTerms
 from domain.trade import Charge
 
 EVERY_FACT = "originator_id originator_version account_id recorded_at effective_on corrects"
 
 STORED = {
     "Account.Opened": "owner_id currency",
-    "Account.Deposited": "transfer_id amount",
-    "Account.Withdrawn": "transfer_id amount",
+    "Account.Deposited": "transfer_id amount repaid",
+    "Account.Withdrawn": "transfer_id amount held",
     "Account.FundsHeld": "order_id amount",
     "Account.FundsReleased": "order_id amount",
     "Account.PurchaseDebited:2": (
@@ -30,6 +30,11 @@ STORED = {
     "Account.Closed": "",
     "Account.Settled": "settles_on due",
     "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Account.WithdrawalHeld": "transfer_id amount",
+    "Account.WithdrawalReleased": "transfer_id amount",
+    "Account.WithdrawalPutBack": "transfer_id amount repaid",
+    "Account.DepositTakenBack": "transfer_id amount owed",
+    "Account.LotMethodChosen": "method",
     "Account.DividendEntitled": "entitlement",
     "Account.DividendPaid": "action_id symbol quantity rate gross amount withheld",
     "Account.InterestPaid": "first_day last_day accrued gross amount withheld",
@@ -44,14 +49,17 @@ STORED = {
     "Order.Adjusted": "action_id terms price_cap filled revision",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
-    "Position.SharesReserved": "symbol order_id quantity",
+    "Position.SharesReserved": "symbol order_id quantity lots",
     "Position.SharesReleased": "symbol order_id quantity",
     "Position.LotOpened": "symbol order_id execution_id lot street charges",
     "Position.LotsRelieved": (
-        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges"
+        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges trade_date"
     ),
     "Position.Split": "action_id symbol numerator denominator before after lots reserves",
     "Position.FractionCashed": "action_id symbol quantity price cash cost profit relieved",
+    "Position.WashSaleDisallowed": (
+        "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
+    ),
     "CorporateAction.DividendAnnounced": "symbol rate ex_date record_date pay_date",
     "CorporateAction.SplitAnnounced": "symbol numerator denominator ex_date cash_in_lieu",
     "CorporateAction.Begun": "",
@@ -60,12 +68,17 @@ STORED = {
     "CorporateAction.Cancelled": "reason",
     "InterestPeriod.Begun": "first_day last_day rates",
     "InterestPeriod.Paid": "accounts amount",
+    "Transfer.Initiated": "direction amount due_at",
+    "Transfer.Completed": "",
+    "Transfer.Failed": "reason",
+    "Transfer.Returned": "direction amount reason",
 }
 
 WITHIN = {
-    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
-    Lot: "lot_id quantity cost acquired_at paid_on",
-    Relief: "lot_id quantity cost acquired_at paid_on",
+    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id lot_method lots",
+    LotChoice: "lot_id quantity",
+    Lot: "lot_id quantity cost acquired_at paid_on trade_date held_since replaces order_id",
+    Relief: "lot_id quantity cost acquired_at paid_on trade_date held_since",
     Unsettled: "proceeds purchases street_due street_owed fees bought sold",
     Charge: "name amount exact",
     Entitlement: "action_id symbol quantity rate gross ex_date pay_date",

@@ -169,7 +169,10 @@ ORDERS = [UUID(int=n) for n in range(50, 53)]
 
 
 class PositionMachine(RuleBasedStateMachine):
-    """Purchases and sales in any order; a plain list of (lot, shares) is kept beside, oldest first."""
+    """Purchases and sales in any order; a plain list of (lot, shares) is kept beside, oldest first.
+
+    A lot whose shares replace those of a wash sale in part is counted here as the one lot it was bought as.
+    """
 
     @initialize()
     def start_flat(self):
@@ -235,7 +238,23 @@ class PositionMachine(RuleBasedStateMachine):
             quantity -= part
             if not self.queue[0][1]:
                 self.queue.pop(0)
-        assert [(r.lot_id, r.quantity) for r in self.history[-1].relieved] == taken
+        sale = next(e for e in reversed(self.history) if isinstance(e, Position.LotsRelieved))
+        assert self.as_bought((r.lot_id, r.quantity) for r in sale.relieved) == [list(t) for t in taken]
+
+    def as_bought(self, lots):
+        """Lots and their shares, the parts of one purchase put together."""
+        bought = {}
+        for event in self.history:
+            if isinstance(event, Position.WashSaleDisallowed):
+                bought[event.lot.lot_id] = bought.get(event.replacement_id, event.replacement_id)
+        found = []
+        for lot_id, quantity in lots:
+            lot_id = bought.get(lot_id, lot_id)
+            if found and found[-1][0] == lot_id:
+                found[-1][1] += quantity
+            else:
+                found.append([lot_id, quantity])
+        return found
 
     @invariant()
     def no_share_is_promised_that_is_not_there(self):
@@ -246,7 +265,7 @@ class PositionMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_lots_are_what_a_queue_would_hold(self):
-        assert [[lot.lot_id, lot.quantity] for lot in self.position.lots] == self.queue
+        assert self.as_bought((lot.lot_id, lot.quantity) for lot in self.position.lots) == self.queue
         assert all(lot.cost >= 0 for lot in self.position.lots)
 
     @invariant()

@@ -17,7 +17,9 @@ from domain.corporate_action import FIRM, CorporateAction
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, SplitLot, SplitReserve
-from domain.terms import OrderTerms, OrderType, Side, TimeInForce
+from domain.tax import Term
+from domain.terms import LotMethod, OrderTerms, OrderType, Side, TimeInForce
+from domain.transfer import Direction, Transfer
 
 D = Decimal
 ACCOUNT, OWNER, TRANSFER = (UUID(int=0xA0 + n) for n in range(3))
@@ -25,9 +27,11 @@ BUY, SALE, REFUSED, RESTING = (UUID(int=0xB0 + n) for n in range(4))
 BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
 DIVIDEND, SPLIT, MONTH, SPLIT_ORDER = (UUID(int=0xE0 + n) for n in range(4))
-SETTLES = date(2026, 3, 3)
+SENT, LOST = UUID(int=0xF0), UUID(int=0xF1)
+SETTLES = date(2026, 3, 2)
 EX_DATE, PAY_DATE = date(2026, 3, 4), date(2026, 3, 20)
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 BUYS = OrderTerms(
     symbol="BRK.B",
@@ -118,6 +122,26 @@ def _story() -> list[Event]:
             profit=D("0.00"),
             relieved=(Relief(lot_id=BOUGHT, quantity=D("3.000000"), cost=D("297.38"), acquired_at=START),),
         ),
+        _position(
+            Position.WashSaleDisallowed,
+            execution_id=SOLD,
+            sold_lot_id=BOUGHT,
+            sold_on=START.date(),
+            quantity=D("2.000000"),
+            disallowed=D("1.25"),
+            term=Term.SHORT,
+            replacement_id=BOUGHT,
+            cost=D("198.25"),
+            lot=Lot(
+                lot_id=UUID(int=0xC2),
+                quantity=D("2.000000"),
+                cost=D("199.50"),
+                acquired_at=START,
+                held_since=START.date() - 3 * DAY,
+                replaces=SOLD,
+                order_id=BUY,
+            ),
+        ),
         _order(
             Order.Rejected,
             REFUSED,
@@ -148,6 +172,7 @@ def _story() -> list[Event]:
                 sold={"BRK.B": D("3.000000")},
             ),
         ),
+        _account(Account.LotMethodChosen, method=LotMethod.HIFO),
         *_of_the_firm(),
         _account(
             Account.DividendEntitled,
@@ -236,6 +261,25 @@ def _story() -> list[Event]:
             revision=1,
         ),
         _account(Account.Withdrawn, transfer_id=TRANSFER, amount=D("1.00")),
+        _transfer(
+            Transfer.Initiated, SENT, direction=Direction.DEPOSIT, amount=D("40.96"), due_at=START + DAY
+        ),
+        _transfer(Transfer.Completed, SENT),
+        _transfer(
+            Transfer.Returned,
+            SENT,
+            direction=Direction.DEPOSIT,
+            amount=D("40.96"),
+            reason="insufficient_funds",
+        ),
+        _account(Account.DepositTakenBack, transfer_id=SENT, amount=D("40.96"), owed=D("0.96")),
+        _transfer(
+            Transfer.Initiated, LOST, direction=Direction.WITHDRAWAL, amount=D("7.91"), due_at=START + DAY
+        ),
+        _account(Account.WithdrawalHeld, transfer_id=LOST, amount=D("7.91")),
+        _transfer(Transfer.Failed, LOST, reason="account_closed"),
+        _account(Account.WithdrawalReleased, transfer_id=LOST, amount=D("7.91")),
+        _account(Account.WithdrawalPutBack, transfer_id=TRANSFER, amount=D("1.00"), repaid=D("0.96")),
         _account(Account.Suspended, reason="papers are missing"),
         _account(Account.Reinstated, reason="papers came"),
         _account(Account.Closed),
@@ -301,6 +345,10 @@ def _account(kind: type[Event], **facts: Any) -> Event:
 
 def _order(kind: type[Event], order_id: UUID, **facts: Any) -> Event:
     return _event(kind, order_id, **facts)
+
+
+def _transfer(kind: type[Event], transfer_id: UUID, **facts: Any) -> Event:
+    return _event(kind, transfer_id, **facts)
 
 
 def _position(kind: type[Event], **facts: Any) -> Event:

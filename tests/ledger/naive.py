@@ -29,6 +29,7 @@ from projections.projection import Fact
 from projections.settlements import Settlement
 from projections.words import describe
 from tests.ledger import naive_over_time
+from tests.ledger.naive_journal import journal
 
 Key = tuple[Any, ...]
 Rows = dict[Key, Any]
@@ -313,5 +314,6 @@ TABLES = {
     "executions": executions,
     "activity": activity,
     "audit": audit,
+    "journal": journal,
     **naive_over_time.TABLES,
 }

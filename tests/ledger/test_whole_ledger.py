@@ -737,7 +737,7 @@ def live(world: World, **others: Any) -> None:
 def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
     world = World(database.app_url)
     try:
-        live(world, max_examples=15, stateful_step_count=50)
+        live(world, max_examples=50, stateful_step_count=50)
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()

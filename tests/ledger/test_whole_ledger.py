@@ -103,6 +103,23 @@ class WholeLedger(RuleBasedStateMachine):
         self.orders.append(order)
         for share in ("0.31", "0.47", "1"):
             self.fill(order, Decimal(share), Decimal("9.9999"), uuid4())
+        self.sell_at_a_loss_and_buy_again()
+
+    def sell_at_a_loss_and_buy_again(self) -> None:
+        """A wash sale of a share and a half of two."""
+        for side, quantity in ((Side.SELL, "2"), (Side.BUY, "1.5")):
+            order = c.PlaceOrder(
+                account_id=self.accounts[0],
+                order_id=uuid4(),
+                symbol=SYMBOLS[0],
+                side=side,
+                type=OrderType.LIMIT,
+                quantity=Decimal(quantity),
+                limit_price=Decimal(9),
+            )
+            self.give(order)
+            self.orders.append(order)
+            self.fill(order, Decimal(1), Decimal(9), uuid4())
 
     # Commands.
 
@@ -737,7 +754,7 @@ def live(world: World, **others: Any) -> None:
 def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
     world = World(database.app_url)
     try:
-        live(world, max_examples=15, stateful_step_count=50)
+        live(world, max_examples=50, stateful_step_count=50)
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()

@@ -222,7 +222,7 @@ def test_the_books_move_the_loss_into_the_cost():
     assert [(line.account.rpartition(f"C{ACCOUNT}:")[2], line.amount, line.cost) for line in lines] == [
         ("Pos:XYZ", -10, -70),
         ("Pos:XYZ", 10, 110),
-        ("Realized:WashDisallowed", -40, None),
+        ("Realised:WashDisallowed", -40, None),
     ]
 
 

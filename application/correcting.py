@@ -71,7 +71,6 @@ class CorrectExecution(ReverseExecution, frozen=True, kw_only=True):
     price: Price
 
 
-
 _PARTS: dict[type[Event], str] = {
     Order.Executed: "executed",
     Account.PurchaseDebited: "cash",

@@ -22,6 +22,7 @@ from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.shares import LATEST, Shares, changed, invested, split
+from projections.taken_back import cash_of, cost_of, profit_of, without
 
 
 class EquityRow(Struct):
@@ -126,6 +127,27 @@ class History(Projection):
         """Income came in."""
         row = self._row(event, rows)
         row.cash += event.amount
+        _keep(row, event, rows)
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[EquityRow]) -> None:
+        """What a fact did to cash and shares is taken back, on the day it is recorded."""
+        row, wrong = self._row(event, rows), event.original
+        row.cash -= cash_of(wrong)
+        if isinstance(wrong, Account.Deposited):
+            row.deposited -= cash_of(wrong)
+        elif isinstance(wrong, Account.Withdrawn):
+            row.withdrawn -= wrong.amount
+        row.positions = without(row.positions, wrong)
+        _keep(row, event, rows)
+
+    @on(Position.Reversed)
+    def execution_reversed(self, event: Position.Reversed, rows: Rows[EquityRow]) -> None:
+        """What an execution did to the cost of shares is taken back, and the profit."""
+        row, wrong = self._row(event, rows), event.original
+        row.cost -= cost_of(wrong)
+        row.realised -= profit_of(wrong)
+        row.positions = changed(row.positions, wrong.symbol, cost=-cost_of(wrong))
         _keep(row, event, rows)
 
     @on(Account.SharesSplit)

@@ -21,7 +21,7 @@ class Unsettled(Struct, kw_only=True, omit_defaults=True, gc=False):
 
     `proceeds` and `purchases` are the customer's side, after charges; `street_due` and `street_owed` the
     street's, before them; `fees` are the regulators' part of the sales. What was reversed after it had settled is
-    in it with the opposite sign.
+    in it with the opposite sign; a day from which all was taken back settles with nothing in it.
     """
 
     proceeds: Money = NOTHING
@@ -110,7 +110,6 @@ class Settling:
         due.purchases += amount
         due.street_owed += street
         _count(due.bought, symbol, quantity)
-        self._forget_empty(day, due)
 
     def _will_receive(
         self, day: date, *, amount: Money, street: Money, fees: Money, symbol: str, quantity: Quantity
@@ -120,12 +119,6 @@ class Settling:
         due.street_due += street
         due.fees += fees
         _count(due.sold, symbol, quantity)
-        self._forget_empty(day, due)
-
-    def _forget_empty(self, day: date, due: Unsettled) -> None:
-        """A day from which everything was taken back has nothing to settle."""
-        if due == Unsettled():
-            del self.unsettled[day]
 
     def _due_on(self, day: date) -> Unsettled:
         due = self.unsettled.get(day)

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -86,6 +87,6 @@ def remainder_of(lot: Lot, relief: Relief) -> Lot:
     return replace(lot, quantity=lot.quantity - relief.quantity, cost=lot.cost - relief.cost)
 
 
-def place_of(acquired_at: datetime, lots: Sequence[Lot]) -> int:
+def place_of(acquired_at: datetime, lots: Sequence[Any]) -> int:
     """Where shares bought at a moment stand among lots, the oldest first: behind those of the same moment."""
     return bisect_right(lots, acquired_at, key=lambda lot: lot.acquired_at)

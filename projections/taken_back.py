@@ -1,0 +1,43 @@
+"""What a reversal takes back, in the words of the read tables: by how much its original moved cash and shares."""
+
+from decimal import Decimal
+from typing import Any
+
+from domain.account import Account
+from domain.values import NO_SHARES, NOTHING, Price
+from projections.shares import Shares, changed
+
+
+def cash_of(original: Any) -> Decimal:
+    """By how much an account's fact moved its cash, in dollars; less than nothing when it went out."""
+    amount: Decimal = original.amount - getattr(original, "repaid", NOTHING)
+    return -amount if isinstance(original, Account.Withdrawn | Account.PurchaseDebited) else amount
+
+
+def shares_of(original: Any) -> Decimal:
+    """By how many shares an account's fact moved what it owns."""
+    if isinstance(original, Account.PurchaseDebited):
+        return original.quantity
+    return -original.quantity if isinstance(original, Account.SaleCredited) else NO_SHARES
+
+
+def without(shares: list[Shares], original: Any) -> list[Shares]:
+    """The shares without those that an account's fact moved; they keep the price of the last trade."""
+    moved = shares_of(original)
+    if not moved:
+        return shares
+    price: Price | None = None if any(one.symbol == original.symbol for one in shares) else original.price
+    return changed(shares, original.symbol, quantity=-moved, price=price)
+
+
+def cost_of(original: Any) -> Decimal:
+    """By how much a position's fact moved the cost of what is held, in dollars."""
+    opened = getattr(original, "lot", None)
+    cost: Decimal = -original.cost if opened is None else opened.cost
+    return cost
+
+
+def profit_of(original: Any) -> Decimal:
+    """What a position's fact realised, in dollars."""
+    profit: Decimal = getattr(original, "profit", NOTHING)
+    return profit

@@ -80,6 +80,16 @@ _PARTS: dict[type[Event], str] = {
 }
 
 
+def is_of_execution(fact: Event) -> bool:
+    """Whether a fact is a part of an execution, and not taken back or corrected by itself."""
+    return type(fact) in _PARTS
+
+
+def is_shares_of(fact: Event, execution_id: UUID) -> bool:
+    """Whether a fact is what an execution did to the shares."""
+    return _PARTS.get(type(fact)) == "shares" and getattr(fact, "execution_id", None) == execution_id
+
+
 def execution_of(execution_id: UUID, facts: Iterable[Event], position: Iterable[Event]) -> Execution | None:
     """The execution out of the facts about it and all facts of its `position`; None when it is not there."""
     found: dict[str, Any] = {

@@ -36,7 +36,7 @@ def correct_cash(command: c.CorrectCash, ledger: Ledger) -> AccountAnswer:
 
 def reverse_execution(command: c.ReverseExecution, ledger: Ledger) -> AccountAnswer:
     """Take back an execution: its order, its cash and its shares together."""
-    account, order = ledger.account(command.account_id), _order_of(command, ledger)
+    order, account = _order_of(command, ledger), ledger.account(command.account_id)
     _take_back(command, account=account, order=order, ledger=ledger)
     return AccountAnswer.of(account)
 
@@ -46,7 +46,7 @@ def correct_execution(command: c.CorrectExecution, ledger: Ledger) -> AccountAns
     executed, shares, at = command.execution.executed, quantity(command.quantity), price(command.price)
     if (shares, at) == (executed.quantity, executed.price):
         raise CorrectionMustChangeSomething(f"{shares} were executed at {at} already")
-    account, order = ledger.account(command.account_id), _order_of(command, ledger)
+    order, account = _order_of(command, ledger), ledger.account(command.account_id)
     dates = _dates_of(command.execution, account, ledger)
     _take_back(command, account=account, order=order, ledger=ledger)
     trade = order.correct(executed, shares, at, dates=dates, fees=ledger.rules.fees, at=ledger.now)
@@ -79,6 +79,7 @@ def _dates_of(wrong: c.Execution, account: Account, ledger: Ledger) -> TradeDate
 
 
 def _order_of(command: c.ReverseExecution, ledger: Ledger) -> Order:
+    """The order, to be read before all others: its facts stand first in the log, as those of any execution."""
     return ledger.order(command.execution.executed.originator_id, account_id=command.account_id)
 
 

@@ -100,7 +100,7 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
 
 app.command("interfaces.cli.settle:settle", name="settle")
 
-for _name in ("users", "projections", "transfers", "actions"):
+for _name in ("users", "projections", "transfers", "actions", "correct"):
     if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
         app.command(f"interfaces.cli.{_name}:app", name=_name)
 

@@ -21,6 +21,7 @@ from interfaces.http import (
     orders,
     portfolio,
     quotes,
+    reversals,
     settlements,
     statements,
     tax,
@@ -51,6 +52,7 @@ WITH_LOGIN = (
     corporate_actions,
     firm,
     admin,
+    reversals,
 )
 
 

@@ -25,8 +25,8 @@ class ExecutionRow(Struct):
     """One execution. `amount` in dollars is what changed hands; `profit` is what a sale realised.
 
     `short_term` and `long_term` are its gains as taxed: together the profit, with `wash_disallowed` added. `lots`
-    are those it was sold out of, and `lot_method` how they were chosen. Since `reversed_at` it no longer counts; one
-    that is booked in the place of another `corrects` that event of the order, by its number, and took no `quote` (0).
+    are those it was sold out of, and `lot_method` how they were chosen. Since `reversed_at` it no longer counts; a
+    correction is booked in the place of one that was reversed, and took nothing of any `quote` (0).
     """
 
     execution_id: UUID
@@ -51,7 +51,7 @@ class ExecutionRow(Struct):
     quote: int
     executed_at: datetime
     reversed_at: datetime | None
-    corrects: int | None
+    is_correction: bool
     log_position: int
 
 
@@ -138,7 +138,7 @@ class Executions(Projection):
             quote=event.quote,
             executed_at=event.recorded_at,
             reversed_at=None,
-            corrects=_corrected(event),
+            is_correction=event.corrects is not None,
             log_position=rows.fact.log_position,
         )
         rows.add((event.execution_id,), row)
@@ -179,10 +179,6 @@ class Executions(Projection):
                 lot.wash_disallowed += event.disallowed
                 lot.gain += event.disallowed
         _sum_up(row)
-
-
-def _corrected(event: Order.Executed) -> int | None:
-    return None if event.corrects is None else event.corrects.originator_version
 
 
 def _sum_up(row: ExecutionRow) -> None:

@@ -66,6 +66,8 @@ class Books:
         assert self.usd(journal.held_for_orders(who)) == account.held
         assert self.usd(journal.receivable(who)) == account.unsettled_proceeds
         assert self.usd(journal.free(who)) == account.available - account.unsettled_proceeds
+        assert self.usd(journal.held_for_withdrawal(who)) == account.withdrawing
+        assert self.usd(journal.debt(who)) == -account.owed
         for position in positions:
             self._require_shares(who, position)
 

@@ -24,11 +24,11 @@ from projections.balances import Balance
 from projections.dividends import DividendRow
 from projections.executions import ExecutionRow
 from projections.orders import OrderRow
-from projections.positions import LotRow, PositionRow
+from projections.positions import PositionRow
 from projections.projection import Fact
 from projections.settlements import Settlement
 from projections.words import describe
-from tests.ledger import naive_over_time
+from tests.ledger import naive_lots, naive_over_time
 from tests.ledger.naive_journal import journal
 
 Key = tuple[Any, ...]
@@ -61,8 +61,11 @@ def balances(facts: Sequence[Fact]) -> Rows:
             opened_at=account.opened_at,
             cash=account.cash,
             held=account.held,
+            withdrawing=sum(account.withdrawals.values(), NOTHING),
+            owed=account.owed,
             unsettled=account.unsettled_proceeds,
             good_faith_violations=len(account.good_faith_violations),
+            lot_method=str(account.lot_method),
             updated_at=_about_cash(history)[-1].event.recorded_at,
             log_position=_about_cash(history)[-1].log_position,
         )
@@ -83,7 +86,8 @@ def positions(facts: Sequence[Fact]) -> Rows:
             reserved=position.reserved,
             cost=position.cost,
             realised=position.realised,
-            lots=[LotRow(lot.lot_id, lot.quantity, lot.cost, lot.acquired_at) for lot in position.lots],
+            lots=naive_lots.lot_rows(position.lots, history),
+            **naive_lots.realised(facts, position.id),
             updated_at=history[-1].event.recorded_at,
             log_position=history[-1].log_position,
         )
@@ -115,6 +119,8 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         detail=order.detail,
         venue=venues[0] if venues else None,
         revision=order.revision,
+        lot_method=None if order.lot_method is None else str(order.lot_method),
+        lots=list(terms.chosen_lots),
         filled_quantity=order.filled,
         leaves_quantity=order.leaves if order.is_open else NO_SHARES,
         notional=order.notional,
@@ -140,6 +146,8 @@ def executions(facts: Sequence[Fact]) -> Rows:
             about = [
                 one.event for one in facts if getattr(one.event, "execution_id", 0) == event.execution_id
             ]
+            sale = next((e for e in about if isinstance(e, Position.LotsRelieved)), None)
+            lots = [] if sale is None else naive_lots.sold(facts, sale)
             cash = next(e for e in about if isinstance(e, Account.PurchaseDebited | Account.SaleCredited))
             rows[event.execution_id,] = ExecutionRow(
                 execution_id=event.execution_id,
@@ -153,7 +161,12 @@ def executions(facts: Sequence[Fact]) -> Rows:
                 charges=list(event.charges),
                 net_amount=cash.amount,
                 settles_on=cash.settles_on,
-                profit=next((e.profit for e in about if isinstance(e, Position.LotsRelieved)), None),
+                profit=sale.profit if sale else None,
+                short_term=sum((x.gain for x in lots if x.term == "short"), NOTHING) if sale else None,
+                long_term=sum((x.gain for x in lots if x.term == "long"), NOTHING) if sale else None,
+                wash_disallowed=sum((x.wash_disallowed for x in lots), NOTHING) if sale else None,
+                lot_method=sale.method if sale else None,
+                lots=lots,
                 leaves_quantity=event.leaves_quantity,
                 venue=event.venue,
                 quote=event.quote,
@@ -172,6 +185,11 @@ _SEEN_BY_CUSTOMERS: dict[str, str] = {
     "Account.Withdrawn": "withdrawal",
     "Account.PurchaseDebited": "purchase",
     "Account.SaleCredited": "sale",
+    "Account.LotMethodChosen": "lot_method_chosen",
+    "Account.DepositTakenBack": "deposit_returned",
+    "Account.WithdrawalPutBack": "withdrawal_returned",
+    "Transfer.Initiated": "transfer_initiated",
+    "Transfer.Failed": "transfer_failed",
     "Account.Settled": "settlement",
     "Account.GoodFaithViolated": "good_faith_violation",
     "Account.DividendEntitled": "dividend_entitled",
@@ -212,7 +230,9 @@ def activity(facts: Sequence[Fact]) -> Rows:
                 amount=cash_moved(fact),
                 order_id=event.originator_id if is_order else getattr(event, "order_id", None),
                 execution_id=getattr(event, "execution_id", None),
-                transfer_id=getattr(event, "transfer_id", None),
+                transfer_id=event.originator_id
+                if fact.topic.startswith("Transfer.")
+                else getattr(event, "transfer_id", None),
                 text=describe(event),
             )
     return rows
@@ -221,8 +241,12 @@ def activity(facts: Sequence[Fact]) -> Rows:
 def cash_moved(fact: Fact) -> Decimal | None:
     """What came into an account's cash by this fact; None when it is not about cash."""
     match fact.event:
-        case Account.Deposited(amount=amount) | Account.SaleCredited(amount=amount):
+        case Account.SaleCredited(amount=amount):
             return amount
+        case Account.Deposited() | Account.WithdrawalPutBack():
+            return fact.event.amount - fact.event.repaid
+        case Account.DepositTakenBack():
+            return fact.event.owed - fact.event.amount
         case Account.DividendPaid() | Account.InterestPaid() | Account.CashInLieuPaid():
             return fact.event.amount
         case Account.Withdrawn(amount=amount) | Account.PurchaseDebited(amount=amount):
@@ -316,4 +340,5 @@ TABLES = {
     "audit": audit,
     "journal": journal,
     **naive_over_time.TABLES,
+    **naive_lots.TABLES,
 }

@@ -38,6 +38,9 @@ MOVES = (
     Account.InterestPaid,
     Account.CashInLieuPaid,
     Account.SharesSplit,
+    Account.DepositTakenBack,
+    Account.WithdrawalPutBack,
+    Position.WashSaleDisallowed,
 )
 
 
@@ -82,8 +85,30 @@ def stands(facts: Sequence[Fact]) -> tuple[Decimal, list[Shares]]:
     return cash, sorted(shares, key=lambda one: one.symbol)
 
 
+def up_to(facts: Sequence[Fact], last: Fact) -> list[Fact]:
+    """The facts up to one of them; of a split the shares' part too, which the log has behind the account's."""
+    action = last.event.action_id if isinstance(last.event, Account.SharesSplit) else None
+    return [
+        fact
+        for fact in facts
+        if fact.log_position <= last.log_position
+        or (isinstance(fact.event, Position.Split) and fact.event.action_id == action)
+    ]
+
+
 def profits(facts: Sequence[Fact]) -> Decimal:
-    return total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+    sales = total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+    return sales + total(facts, Position.WashSaleDisallowed, "disallowed")
+
+
+def paid_in(facts: Sequence[Fact]) -> Decimal:
+    kinds = (Account.Deposited, Account.WithdrawalPutBack)
+    return total(facts, kinds) - total(facts, kinds, "repaid")
+
+
+def paid_out(facts: Sequence[Fact]) -> Decimal:
+    returned = total(facts, Account.DepositTakenBack) - total(facts, Account.DepositTakenBack, "owed")
+    return total(facts, Account.Withdrawn) + returned
 
 
 def total(facts: Sequence[Fact], kind: Any, field: str = "amount") -> Decimal:
@@ -104,15 +129,15 @@ def history(facts: Sequence[Fact]) -> Rows:
     for account_id, mine in by_account(facts).items():
         for at, inside in spans(mine, minute).items():
             last = inside[-1]
-            cash, shares = stands([fact for fact in mine if fact.log_position <= last.log_position])
+            cash, shares = stands(up_to(mine, last))
             row = EquityRow(
                 account_id=account_id,
                 at=at,
                 cash=cash,
                 cost=sum((one.cost for one in shares), NOTHING),
                 invested=worth(shares),
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
                 realised=profits(inside),
                 positions=[],
                 updated_at=last.event.recorded_at,
@@ -168,14 +193,14 @@ def statements(facts: Sequence[Fact]) -> Rows:
         opening = NOTHING
         for begin, inside in spans(mine, day).items():
             last = inside[-1]
-            cash, shares = stands([fact for fact in mine if fact.log_position <= last.log_position])
+            cash, shares = stands(up_to(mine, last))
             row = StatementRow(
                 account_id=account_id,
                 day=begin,
                 opening_cash=opening,
                 closing_cash=cash,
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
                 bought=total(inside, Account.PurchaseDebited) - charged(inside, Position.LotOpened),
                 sold=total(inside, Account.SaleCredited) + charged(inside, Position.LotsRelieved),
                 fees=charged(inside, Position.LotOpened) + charged(inside, Position.LotsRelieved),
@@ -206,7 +231,11 @@ def holders(facts: Sequence[Fact]) -> Rows:
                 for fact in mine
                 if isinstance(
                     fact.event,
-                    Position.LotOpened | Position.LotsRelieved | Position.Split | Position.FractionCashed,
+                    Position.LotOpened
+                    | Position.LotsRelieved
+                    | Position.WashSaleDisallowed
+                    | Position.Split
+                    | Position.FractionCashed,
                 )
                 and fact.event.symbol == one.symbol
             ]
@@ -245,7 +274,8 @@ def open_orders(facts: Sequence[Fact]) -> Rows:
 
 
 def _open_order(order: Any, life: Sequence[Fact]) -> OpenOrder:
-    terms = msgspec.structs.asdict(order.terms)
+    said = msgspec.structs.asdict(order.terms)
+    terms = {name: said[name] for name in said if name not in ("lot_method", "lots")}
     return OpenOrder(
         order_id=order.id,
         account_id=order.account_id,

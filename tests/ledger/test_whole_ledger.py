@@ -38,8 +38,10 @@ from domain.errors import (
 )
 from domain.order import Order
 from domain.position import Position, position_id
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
+from domain.transfer import Direction
 from domain.values import NO_SHARES, NOTHING
+from infrastructure.eventstore.committer import Committer
 from infrastructure.projecting.operating import rebuild_all
 from infrastructure.projecting.rebuilding import rebuild
 from projections.activity import ACTIVITY_OF_ACCOUNT, Activity
@@ -79,6 +81,7 @@ class WholeLedger(RuleBasedStateMachine):
         self.accounts: list[UUID] = []
         self.orders: list[c.PlaceOrder] = []
         self.executions: list[UUID] = []
+        self.transfers: list[Any] = []
         self.kept: list[tuple[Request, Answer]] = []
         self.first_answer = len(self.world.answers)
 
@@ -100,16 +103,40 @@ class WholeLedger(RuleBasedStateMachine):
         self.orders.append(order)
         for share in ("0.31", "0.47", "1"):
             self.fill(order, Decimal(share), Decimal("9.9999"), uuid4())
+        self.sell_at_a_loss_and_buy_again()
+
+    def sell_at_a_loss_and_buy_again(self) -> None:
+        """A wash sale of a share and a half of two."""
+        for side, quantity in ((Side.SELL, "2"), (Side.BUY, "1.5")):
+            order = c.PlaceOrder(
+                account_id=self.accounts[0],
+                order_id=uuid4(),
+                symbol=SYMBOLS[0],
+                side=side,
+                type=OrderType.LIMIT,
+                quantity=Decimal(quantity),
+                limit_price=Decimal(9),
+            )
+            self.give(order)
+            self.orders.append(order)
+            self.fill(order, Decimal(1), Decimal(9), uuid4())
 
     # Commands.
 
-    def give(self, command: c.Command, *, key: str | None = None, actor: str = "desk") -> Answer | Refusal:
+    def give(
+        self,
+        command: c.Command,
+        *,
+        key: str | None = None,
+        actor: str = "desk",
+        by: Committer | None = None,
+    ) -> Answer | Refusal:
         """Carry out one command. What is refused records nothing; what is answered says where it stands."""
         metadata = Metadata(actor=actor, role="customer", request_id=uuid4(), idempotency_key=key)
         request = Request(command=command, metadata=metadata, request_hash=repr(command).encode())
         before = len(self.world.facts)
         try:
-            answer = self.world.committer.submit(request).result(20)
+            answer = (by or self.world.committer).submit(request).result(20)
         except Refusal as refusal:
             assert not self.world.look()
             return refusal
@@ -150,6 +177,34 @@ class WholeLedger(RuleBasedStateMachine):
         free = self.world.aggregates[account_id].withdrawable
         amount = free if everything and free else amount
         self.give(c.Withdraw(account_id=account_id, transfer_id=uuid4(), amount=amount))
+
+    @rule(index=st.integers(0, 2), direction=st.sampled_from(Direction), amount=MONEY)
+    def ask_the_bank(self, index: int, direction: Direction, amount: Decimal) -> None:
+        """A transfer that takes its time, asked for beside the others."""
+        kind = c.Deposit if direction is Direction.DEPOSIT else c.Withdraw
+        command = kind(account_id=self.account(index), transfer_id=uuid4(), amount=amount)
+        if not isinstance(self.give(command, by=self.world.through_a_bank), Refusal):
+            self.transfers.append(command)
+
+    @precondition(lambda self: self.transfers)
+    @rule(data=st.data(), says=st.sampled_from(["completed", "completed", "failed", "returned"]))
+    def hear_from_the_bank(self, data: st.DataObject, says: str) -> None:
+        asked = data.draw(st.sampled_from(self.transfers))
+        ids = {"account_id": asked.account_id, "transfer_id": asked.transfer_id}
+        way = Direction.DEPOSIT if isinstance(asked, c.Deposit) else Direction.WITHDRAWAL
+        commands: dict[str, c.Command] = {
+            "completed": c.CompleteTransfer(**ids),
+            "failed": c.FailTransfer(**ids, reason="account_closed"),
+            "returned": c.ReturnTransfer(**ids, reason="not_authorized", direction=way, amount=asked.amount),
+        }
+        self.give(commands[says])
+        length = len(self.world.facts)
+        self.give(commands[says])
+        assert len(self.world.facts) == length, "told twice, done once"
+
+    @rule(index=st.integers(0, 2), method=st.sampled_from(LotMethod))
+    def choose_lots(self, index: int, method: LotMethod) -> None:
+        self.give(c.ChooseLotMethod(account_id=self.account(index), method=method))
 
     @rule(index=st.integers(0, 2), days=st.integers(-3, 1), is_late=st.booleans())
     def settle(self, index: int, days: int, is_late: bool) -> None:
@@ -250,6 +305,7 @@ class WholeLedger(RuleBasedStateMachine):
             limit_price=price if kind.has_limit else None,
             stop_price=price if kind.has_stop else None,
             ask=price,
+            **self.some_choice(data, position, side),
         )
         self.give(order)
         self.orders.append(order)
@@ -257,6 +313,17 @@ class WholeLedger(RuleBasedStateMachine):
             self.elect(order, price)
         for part in data.draw(st.lists(st.sampled_from(["0.3", "0.7", "1"]), max_size=3)):
             self.fill(order, Decimal(part), price, uuid4())
+
+    @staticmethod
+    def some_choice(data: st.DataObject, position: Position | None, side: Side) -> dict[str, Any]:
+        """Nothing chosen, a method, or the newest lots of a position by name."""
+        method = data.draw(st.sampled_from(LotMethod) | st.none())
+        if side is Side.BUY or method is None or position is None:
+            return {}
+        if method is not LotMethod.SPECIFIC:
+            return {"lot_method": method}
+        lots = tuple(LotChoice(lot_id=lot.lot_id, quantity=lot.quantity) for lot in reversed(position.lots))
+        return {"lots": lots} if lots else {}
 
     def some_order(self, data: st.DataObject) -> c.PlaceOrder:
         """An order given before, more often one that is still open."""
@@ -600,14 +667,19 @@ class WholeLedger(RuleBasedStateMachine):
         """Deposits less withdrawals are the cash, the cost of the lots, less the profits already in the cash."""
         for account_id in self.accounts:
             facts = [fact.event for fact in self.world.of([account_id])]
-            paid_in = sum((e.amount for e in facts if isinstance(e, Account.Deposited)), NOTHING)
-            paid_out = sum((e.amount for e in facts if isinstance(e, Account.Withdrawn)), NOTHING)
+            came, went = (
+                (Account.Deposited, Account.WithdrawalPutBack),
+                (Account.Withdrawn, Account.DepositTakenBack),
+            )
+            paid_in = sum((e.amount for e in facts if isinstance(e, came)), NOTHING)
+            paid_out = sum((e.amount for e in facts if isinstance(e, went)), NOTHING)
             positions = self.positions(account_id)
             cost = sum((position.cost for position in positions), NOTHING)
             realised = sum((position.realised for position in positions), NOTHING)
             earned = (Account.DividendPaid, Account.InterestPaid)
             income = sum((e.amount for e in facts if isinstance(e, earned)), NOTHING)
-            assert paid_in - paid_out + income == self.world.aggregates[account_id].cash + cost - realised
+            account = self.world.aggregates[account_id]
+            assert paid_in - paid_out + income == account.cash - account.owed + cost - realised
 
     @invariant()
     def the_books_balance(self) -> None:
@@ -629,7 +701,9 @@ class WholeLedger(RuleBasedStateMachine):
         for account_id in self.accounts:
             account = self.world.aggregates[account_id]
             buys = [order for order in self.open_orders(account_id) if order.terms.is_buy]
-            assert NOTHING <= account.held <= account.cash
+            assert NOTHING <= account.held <= account.cash - account.withdrawing
+            assert account.withdrawing == sum(account.withdrawals.values(), NOTHING)
+            assert min(account.withdrawing, account.owed, account.withdrawable) >= NOTHING
             assert account.holds == {order.id: order.cover for order in buys}
             assert account.held == sum(account.holds.values(), NOTHING)
             assert all(amount >= NOTHING for amount in account.holds.values())
@@ -693,6 +767,8 @@ def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
         assert topics["Order.Placed"] > 50, "hardly any order was taken"
         assert topics["Order.Executed"] > 50, "hardly any order was filled"
         assert topics["Position.LotsRelieved"], "nothing was ever sold"
+        assert topics["Position.WashSaleDisallowed"], "no loss was ever replaced"
+        assert topics["Transfer.Returned"], "no bank ever returned a transfer"
         assert topics["Position.Split"] > 20, "hardly any position was split"
         assert topics["Order.Adjusted"], "no split ever met an order"
         assert topics["Account.DividendPaid"], "no dividend was ever paid"

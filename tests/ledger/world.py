@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from application.brokerage import fold
-from application.rules import TradingRules
+from application.rules import FundingTerms, TradingRules
 from domain.aggregate import Aggregate
 from domain.fees import FeeSchedule, Per, Rate
 from domain.terms import Side
@@ -69,6 +69,9 @@ class World:
         self._projections, self._forgets = projections, forgets
         settings = CommitterSettings(cache_aggregates=8, rules=TradingRules(fees=FEES))
         self.committer = Committer(url, clock=self, settings=settings).start()
+        bank = TradingRules(fees=FEES, funding=FundingTerms(is_instant=False))
+        through_a_bank = CommitterSettings(cache_aggregates=8, rules=bank)
+        self.through_a_bank = Committer(url, clock=self, settings=through_a_bank).start()
         self._connection = connect(url, application="test")
         self._loop = asyncio.new_event_loop()
         self._async_pool = async_pool(url, application="test", size=1)
@@ -81,6 +84,7 @@ class World:
 
     def close(self) -> None:
         self.committer.stop()
+        self.through_a_bank.stop()
         self._connection.close()
         self._loop.run_until_complete(self._async_pool.close())
         self._loop.close()

@@ -25,8 +25,8 @@ REASON = "corporate_action"
 
 def apply_split(command: c.ApplySplit, ledger: Ledger) -> AccountAnswer:
     """Split what the account had before the ex-date: shares first, then its orders; once for each action."""
+    position = ledger.position(command.account_id, command.symbol)  # first: its facts are stored first
     account = ledger.account(command.account_id)
-    position = ledger.position(account.id, command.symbol)
     orders = list(_open_orders(account, position, ledger=ledger))
     old = [order for order in orders if _is_before(order, command.effective_at)]
     if not position.is_split_by(command.action_id) and (old or position.has_lots_of(command.effective_at)):

@@ -25,6 +25,8 @@ KEEPER = "books:keeper"
 
 KEEPER_MS = 3_000  # how long a keeper that says nothing counts as being there
 PATIENCE = 60.0  # wall seconds a market waits for a keeper that is there
+AWAY_AT_MOST = 20.0
+"""How long it waits for one that was there and is gone: it may be started again, with half of a split to be done."""
 LOOK_AGAIN = 0.002
 ASK_AGAIN = 1.0
 
@@ -50,6 +52,7 @@ class DayTurn:
         self._calendar = calendar
         self._stop = stop
         self._day: date | None = None
+        self._is_kept = False
 
     def turn_to(self, at: datetime) -> None:
         """Wait, at the first moment of another day, until the books are open; only when somebody opens them."""
@@ -67,17 +70,22 @@ class DayTurn:
         self._client.close()
 
     def _wait(self, turned: Turned) -> None:
-        asked_at, patient_until = 0.0, time.monotonic() + PATIENCE
+        began = seen_at = time.monotonic()
+        asked_at = 0.0
         while not self._stop.is_set():
             opened, keeper = cast("list[bytes | None]", self._client.mget(OPENED, KEEPER))
-            if keeper is None or _is_open(opened, turned.day):
+            now = time.monotonic()
+            if keeper is not None:
+                self._is_kept, seen_at = True, now
+            if not self._is_kept or _is_open(opened, turned.day):
                 return
-            if time.monotonic() - asked_at > ASK_AGAIN:
-                self._client.publish(MARKET_DAY, _encode(turned))
-                asked_at = time.monotonic()
-            if time.monotonic() > patient_until:
+            if now - began > PATIENCE or now - seen_at > AWAY_AT_MOST:
+                self._is_kept = keeper is not None
                 log.warning("the books are not open; the market goes on", day=str(turned.day))
                 return
+            if now - asked_at > ASK_AGAIN:
+                self._client.publish(MARKET_DAY, _encode(turned))
+                asked_at = now
             self._stop.wait(LOOK_AGAIN)
 
 

@@ -10,8 +10,6 @@ from uuid import UUID
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
 
 from application.answers import ActionAnswer
 from application.corporate import AnnounceDividend, AnnounceSplit, CancelAction
@@ -22,6 +20,7 @@ from infrastructure.bookkeeping.desk import ActionsDesk, actions_desk
 from infrastructure.bookkeeping.lean_factors import splits_in
 from infrastructure.settings import SettingIsWrong
 from interfaces.cli.flags import GeneralFlags, settings_from
+from interfaces.cli.telling import log_on_stderr
 from projections.corporate_actions import ActionRow
 
 app = App(name="actions", help="Dividends and splits: announce them, see them, have them applied.")
@@ -159,7 +158,8 @@ def list_actions(
         if json:
             print(msgspec.json.encode(found).decode())
         else:
-            Console().print(_table(found))
+            for row in found:
+                print(_line(row))
         return 0
 
     return _at_desk(general, work)
@@ -236,7 +236,7 @@ def _at_desk(general: GeneralFlags, work: Callable[[ActionsDesk], int]) -> int:
 
     def refusing() -> int:
         try:
-            with actions_desk(with_servers(settings_from(general))) as desk:
+            with log_on_stderr(), actions_desk(with_servers(settings_from(general))) as desk:
                 return work(desk)
         except Refusal as refusal:
             print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)
@@ -256,14 +256,16 @@ def _announced(answer: object, *, as_json: bool) -> int:
     return 0
 
 
-def _table(found: list[ActionRow]) -> Table:
-    table = Table("Action", "Symbol", "What", "Ex-date", "Paid on", "Status", "Accounts", "Amount")
-    for row in found:
-        what = f"{row.rate:f} a share" if row.rate is not None else f"{row.numerator}:{row.denominator}"
-        cells = (row.pay_date, row.status, row.accounts, row.amount)
-        shown = ("" if cell is None else str(cell) for cell in cells)
-        table.add_row(str(row.action_id), row.symbol, what, str(row.ex_date), *shown)
-    return table
+def _line(row: ActionRow) -> str:
+    """Id, symbol, ex-date, status and what it is, in columns."""
+    if row.rate is not None:
+        what = f"dividend of {row.rate.normalize():f} a share, paid on {row.pay_date}"
+    else:
+        paid = "" if row.cash_in_lieu is None else f", fractions paid at {row.cash_in_lieu}"
+        what = f"split {row.numerator}:{row.denominator}{paid}"
+    done = "" if row.accounts is None else f", {row.accounts} accounts"
+    amount = "" if row.amount is None else f", {row.amount} in all"
+    return f"{row.action_id}  {row.symbol:<8}  {row.ex_date}  {row.status:<9}  {what}{done}{amount}"
 
 
 def _day(text: str) -> date:

@@ -16,9 +16,9 @@ from domain.order import Order
 from domain.position import Position, position_id
 from domain.terms import OrderType, Side, TimeInForce
 from domain.values import NO_SHARES, NOTHING
-from tests.application.books import require_books_of
 from tests.application.desk import Desk
 from tests.domain.examples import ACCOUNT, NOW, OWNER, TRANSFER
+from tests.ledger.books import Books
 
 D = Decimal
 SYMBOL = "AAPL"
@@ -112,7 +112,9 @@ class Customer:
         for order in self.orders():
             if order.is_open:
                 self.require_covered(order)
-        require_books_of(account, [position], self.desk.log)
+        books = Books.of(self.desk.log)
+        books.require_account(account, [position])
+        books.require_the_firm_to_be_sound([SYMBOL], [account])
         assert self.desk.replayed() == {**self.desk.replayed(), **self.desk.live}
 
     def require_covered(self, order: Order) -> None:

@@ -14,7 +14,6 @@ from domain.position import Position, position_id
 from domain.terms import OrderType, Side
 from infrastructure.settings import Settings
 from infrastructure.wiring import run_scheduler
-from tests.application.books import totals
 from tests.bookkeeping.firm import Firm
 from tests.executing.parts import (
     InThread,
@@ -25,6 +24,7 @@ from tests.executing.parts import (
     wait_until_at_work,
     wait_until_worked_off,
 )
+from tests.ledger.books import Books
 from tests.market.samples import lean
 
 D = Decimal
@@ -85,7 +85,7 @@ def test_the_split_leaves_value_and_basis_and_lets_no_order_meet_the_wrong_price
     )
     require_the_books_opened_first(log)
     require_orders_adjusted(log, orders)
-    totals(row.event() for row in log.rows)
+    Books.of(row.event() for row in log.rows)
 
 
 def place_orders(firm: Firm, account: UUID) -> dict[str, UUID]:

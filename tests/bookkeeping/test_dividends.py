@@ -17,9 +17,9 @@ from domain.errors import (
     CorporateActionMustNotHaveBegun,
 )
 from domain.terms import Side
-from tests.application.books import totals
 from tests.bookkeeping.firm import Firm, Killed
 from tests.executing.parts import SetClock
+from tests.ledger.books import Books
 
 D = Decimal
 EX, PAY = date(2013, 11, 6), date(2013, 12, 10)
@@ -59,7 +59,7 @@ def test_a_dividend_is_paid_for_what_was_held_as_the_ex_date_began(firm: Firm, c
     assert paid(firm) == {holder: D("9.98"), seller: D("3.80")}  # 9.975 and 3.80, half to even
     assert log.account(holder).cash == cash[holder] + D("9.98")
     assert log.account(buyer).cash == cash[buyer]
-    totals(row.event() for row in log.rows)  # every event balances
+    Books.of(row.event() for row in log.rows)  # every event balances
 
 
 def test_done_late_it_comes_to_the_same(firm: Firm, clock: SetClock) -> None:
@@ -125,9 +125,9 @@ def test_what_is_withheld_goes_to_the_tax_office(firm: Firm, clock: SetClock) ->
     firm.work(PAY, withholding="0.24")
 
     assert paid(firm) == {holder: D("6.84")}
-    booked = totals(row.event() for row in firm.log().rows)
-    assert booked["Liabilities:Firm:Tax:Withheld", "USD"] == D("-2.16")
-    assert booked[f"Income:Cust:C{holder}:Dividends", "USD"] == D("-9.00")
+    booked = Books.of(row.event() for row in firm.log().rows)
+    assert booked.usd("Liabilities:Firm:Tax:Withheld") == D("-2.16")
+    assert booked.usd(f"Income:Cust:C{holder}:Dividends") == D("-9.00")
 
 
 def test_an_account_with_a_dividend_to_come_cannot_be_closed(firm: Firm, clock: SetClock) -> None:

@@ -8,9 +8,9 @@ from application import commands as c
 from domain.account import Account
 from domain.interest import AnnualRate, accrued, months_between
 from domain.terms import Side
-from tests.application.books import totals
 from tests.bookkeeping.firm import Firm
 from tests.executing.parts import SetClock
+from tests.ledger.books import Books
 
 D = Decimal
 RATES = {date(2013, 1, 1): "0.0365"}
@@ -42,7 +42,7 @@ def test_a_month_pays_for_the_settled_cash_at_the_end_of_each_of_its_days(
         date(2013, 10, 31),
     )
     assert firm.log().account(account).cash == D("20052.00")
-    totals(row.event() for row in firm.log().rows)
+    Books.of(row.event() for row in firm.log().rows)
 
 
 def test_cash_counts_until_a_purchase_settles_and_not_before_a_sale_has(firm: Firm, clock: SetClock) -> None:

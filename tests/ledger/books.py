@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain import journal
 from domain.account import Account
+from domain.aggregate import Event
 from domain.journal import imbalance, postings
 from domain.position import Position
 from domain.values import NOTHING
@@ -28,6 +29,13 @@ class Books:
             for line in lines:
                 self.balances[line.account, line.commodity] += line.amount
                 self.costs[line.account, line.commodity] += line.cost or 0
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Books":
+        """The books after these events."""
+        books = cls()
+        books.add(Fact(0, "", event, b"") for event in events)
+        return books
 
     def usd(self, account: str) -> Decimal:
         return self.balances[account, journal.USD]

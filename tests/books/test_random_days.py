@@ -16,8 +16,8 @@ from tests.ledger.test_whole_ledger import WholeLedger
 from tests.ledger.world import World
 
 DAYS = 1_000
-EXAMPLES = 60
-A_WHILE_S = 9 * 3600
+EXAMPLES = 70
+A_WHILE_S = 20 * 3600
 
 
 class Days(WholeLedger):

@@ -52,6 +52,7 @@ from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.executions import EXECUTIONS_OF_ORDER
 from projections.history import EQUITY_OF_ACCOUNT, INTERVALS, History
 from projections.holders import HOLDERS_OF_SYMBOL, Holders
+from projections.journal import Journal
 from projections.open_orders import OPEN_ORDERS_OF_SYMBOL, OpenOrders
 from projections.orders import DAY_ORDERS_PLACED_BEFORE, ORDER, ORDERS_OF_ACCOUNT, Orders
 from projections.positions import POSITIONS_OF_ACCOUNT
@@ -797,6 +798,7 @@ def forgetful(kind: type[Any], forgotten: type[Any]) -> Any:
         forgetful(History, Position.LotOpened),
         forgetful(Statements, Account.Withdrawn),
         forgetful(Holders, Position.LotOpened),
+        forgetful(Journal, Account.FundsReleased),
         forgetful(OpenOrders, Order.Cancelled),
     ],
     ids=lambda projection: projection.name,

@@ -13,9 +13,9 @@ import pytest
 from application import commands as c
 from application import correcting as r
 from domain.account import Account
+from domain.journal import postings
 from domain.order import Order
 from domain.position import Position
-from domain.journal import postings
 from tests.application.desk import Desk
 from tests.docs.pages import Row, tables, text_of
 from tests.domain.examples import ACCOUNT, OWNER

@@ -74,7 +74,19 @@ class Office(Desk):
             broken(self.balances, account=self.account, positions=[p for p in positions if p.version])
         )
         assert not found, [str(one) for one in found]
-        assert self.account.withdrawable <= max(self.account.available, D(0))
+        self.require_promises()
+
+    def require_promises(self) -> None:
+        """What is held and reserved is what the open orders need, and no more is withdrawable than available."""
+        account, position = self.account, self.position(ACCOUNT)
+        orders = [one for one in self.live.values() if isinstance(one, Order) and one.is_open and one.terms]
+        buys = {one.id: one.cover for one in orders if one.terms and one.terms.is_buy}
+        sales = {one.id: one.leaves for one in orders if one.terms and not one.terms.is_buy}
+        assert (account.holds, position.reserves) == (buys, sales)
+        assert account.held == sum(buys.values(), D(0)) <= account.cash - account.withdrawing
+        assert D(0) <= account.withdrawable <= max(account.available, D(0))
+        assert all(lot.quantity > 0 and lot.cost >= 0 for lot in position.lots)
+        assert [lot.acquired_at for lot in position.lots] == sorted(lot.acquired_at for lot in position.lots)
 
     @property
     def account(self) -> Account:

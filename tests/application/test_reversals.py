@@ -1,6 +1,7 @@
 """What was recorded wrongly is taken back: by mirrored entries, once, and with the right fact in its place."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application import commands as c
+from application import corporate as f
 from application import correcting as r
-from domain.account import Account, Unsettled
+from application.brokerage import fold
+from domain.account import Account, Unsettled, entitlement_of
 from domain.aggregate import Event, EventRef
 from domain.books import Sum, moved
 from domain.errors import (
@@ -303,6 +306,61 @@ def test_a_correction_is_reversed_in_its_turn():
 
     assert office.account.cash == D("1000.00")
     assert office.order_of(right.execution_id).busted == D(10)
+
+
+def _with_a_dividend(office: Office) -> Any:
+    action_id = office.next_id()
+    entitlement = entitlement_of(
+        action_id=action_id,
+        symbol="AAPL",
+        quantity=D(10),
+        rate=D("0.5"),
+        ex_date=NOW.date(),
+        pay_date=NOW.date(),
+    )
+    office.send(f.EntitleDividend(account_id=ACCOUNT, entitlement=entitlement))
+    office.send(f.PayDividend(account_id=ACCOUNT, action_id=action_id, withholding=D("0.24")))
+    return office.log[-1]
+
+
+def _with_interest(office: Office) -> Any:
+    days = {"first_day": date(2025, 12, 1), "last_day": date(2025, 12, 31)}
+    office.send(f.PayInterest(account_id=ACCOUNT, accrued=D("5.001"), withholding=D("0.24"), **days))
+    return office.log[-1]
+
+
+@pytest.mark.parametrize("paid", [_with_a_dividend, _with_interest])
+def test_income_is_taken_back_with_what_was_withheld(paid):
+    office = an_office()
+    before = dict(office.balances)
+
+    office.reverse(paid(office))
+
+    assert office.account.cash == D("1000.00")
+    assert office.balances == before
+    assert not office.account.entitlements
+
+
+@pytest.mark.parametrize("paid", [_with_a_dividend, _with_interest])
+def test_income_is_corrected_before_taxes(paid):
+    office = an_office()
+
+    office.send(r.CorrectCash(account_id=ACCOUNT, event=paid(office), amount=D("10.00"), reason=WHY))
+
+    right = office.log[-1]
+    assert (right.gross, right.withheld, right.amount) == (D("10.00"), D("2.40"), D("7.60"))
+    assert office.account.cash == D("1007.60")
+
+
+def test_what_happens_to_an_ended_order_tells_the_executor_nothing():
+    office = an_office()
+    wrong = office.trade(Side.BUY, "10", "10")
+    since = len(office.log)
+    office.correct(wrong, "9", "9")
+
+    forgotten = fold(None, [event for event in office.log[since:] if isinstance(event, Order.FACTS)])
+
+    assert not forgotten.is_open
 
 
 STEPS = st.lists(

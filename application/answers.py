@@ -15,7 +15,7 @@ from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
 from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
 from domain.trade import total
-from domain.values import NOTHING, Money, Price, Quantity
+from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
@@ -90,6 +90,7 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     log_position: int = 0
     lot_method: LotMethod | None = None
     lots: tuple[LotChoice, ...] = ()
+    busted_quantity: Quantity = NO_SHARES
 
     @classmethod
     def of(cls, order: Order) -> "OrderAnswer":
@@ -123,6 +124,7 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             charges_held=order.charges_held,
             lot_method=order.lot_method,
             lots=terms.chosen_lots,
+            busted_quantity=order.busted,
         )
 
 

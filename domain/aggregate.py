@@ -56,7 +56,7 @@ class Aggregate(Struct, kw_only=True, omit_defaults=True, gc=False):
 
     FACTS: ClassVar[tuple[type[Event], ...]] = ()
 
-    def record(self, kind: type[E], *, at: datetime, **facts: Any) -> E:
+    def record(self, kind: type[E], /, *, at: datetime, **facts: Any) -> E:
         """Decide a fact: it takes effect at once and waits in `pending` to be stored."""
         event = kind(
             originator_id=self.id,

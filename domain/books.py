@@ -76,8 +76,10 @@ class _Role(Struct, frozen=True, gc=False):
     sign: int  # 1 when it may never be below zero, -1 when never above
 
 
-_NEVER_BELOW = ("Assets:Cust:C:Cash:Held", "Assets:Cust:C:Pos:", "Assets:Cust:C:Unsettled:Receivable")
-_NEVER_ABOVE = ("Liabilities:Cust:C:", "Liabilities:SR:Cust:C:", "Liabilities:Firm:RegFees:")
+_HELD = ("Assets:Cust:C:Cash:HeldOrders", "Assets:Cust:C:Cash:HeldWithdraw")
+# What has yet to settle may stand on the other side: an execution that had settled was reversed, and goes back.
+_NEVER_BELOW = (*_HELD, "Assets:Cust:C:Pos:")
+_NEVER_ABOVE = ("Liabilities:Cust:C:Owed", "Liabilities:SR:Cust:C:", "Liabilities:Firm:RegFees:")
 _SEGREGATED = ("Assets:Firm:Bank:FBO", "Liabilities:Firm:Cust:C:FreeCredit", "Liabilities:Firm:RegFees:")
 _SEGREGATED_TAX = "Liabilities:Firm:Tax:"
 
@@ -116,6 +118,7 @@ def broken(
     yield from _unpaid_apart(balances)
     if account is not None:
         yield from _owned_apart(balances, account)
+        yield from _set_aside_apart(balances, account)
         yield from cash_apart(
             balances,
             cash=account.cash,
@@ -189,8 +192,8 @@ def _unsegregated(balances: Balances, account: Account | None) -> Iterator[Broke
             )
         return
     due = balances.get("F Assets:Firm:Street:NSCC-Receivable USD", Sum(NOUGHT)).amount
-    if not -due <= apart <= 0:
-        expected = f"0 together, or below by at most the {due:f} that sales have yet to bring"
+    if not min(-due, NOUGHT) <= apart <= max(-due, NOUGHT):
+        expected = f"0 together, or off by at most the {due:f} that sales have yet to bring, or take back"
         yield Broken(rule="segregation", accounts=_told(parts), expected=expected, found=f"{apart:f}")
 
 
@@ -203,6 +206,11 @@ def _unpaid_apart(balances: Balances) -> Iterator[Broken]:
         yield Broken(
             rule="purchases_are_covered", accounts=_told(parts), expected="0 together", found=f"{apart:f}"
         )
+
+
+def _set_aside_apart(balances: Balances, account: Account) -> Iterator[Broken]:
+    due = sum((one.purchases for one in account.unsettled.values()), NOTHING)
+    yield from _unequal("purchases_are_the_accounts", balances, {"C Assets:Cust:C:Cash:HeldSettle USD": due})
 
 
 def _owned_apart(balances: Balances, account: Account) -> Iterator[Broken]:

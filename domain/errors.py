@@ -9,6 +9,7 @@
     │   ├── OrderTermsMustFitItsType
     │   ├── LotMethodMustStandByItself
     │   ├── ReplacementMustChangeSomething
+    │   ├── CorrectionMustChangeSomething
     │   ├── InstantMustBeWellFormed
     │   └── CorporateActionMustBeWellFormed
     ├── NotFound
@@ -16,6 +17,7 @@
     │   ├── OrderMustExist
     │   ├── TransferMustExist
     │   ├── CorporateActionMustExist
+    │   ├── EventMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
     │   ├── OrderMustBeOpen
@@ -30,10 +32,14 @@
     │   ├── CorporateActionMustBeDue
     │   ├── ExDateMustNotHavePassed
     │   ├── InterestMustBeDue
+    │   ├── EventMustBeReversible
+    │   ├── EventMustNotBeReversed
+    │   ├── LotMustBeWhole
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
         ├── AvailableCashMustCoverWithdrawal
+        ├── AvailableCashMustCoverReversal
         ├── FreeSharesMustCoverOrder
         ├── LotsMustCoverOrder
         ├── AccountMustBeOpenForTrading
@@ -107,6 +113,10 @@ class ReplacementMustChangeSomething(InputIsWrong):
     """A replacement asks for what the order already is."""
 
 
+class CorrectionMustChangeSomething(InputIsWrong):
+    """A correction gives what was recorded already."""
+
+
 class InstantMustBeWellFormed(InputIsWrong):
     """A moment in time has no offset from UTC, or both a time and a log position were asked for."""
 
@@ -129,6 +139,10 @@ class TransferMustExist(NotFound):
 
 class CorporateActionMustExist(NotFound):
     """No corporate action has this id."""
+
+
+class EventMustExist(NotFound):
+    """Nothing stands at this log position, or no execution has this id."""
 
 
 class MomentMustBeWithinTheAccountsLife(NotFound):
@@ -183,6 +197,18 @@ class InterestMustBeDue(Conflict):
     """Interest is to be paid for a month that is not over."""
 
 
+class EventMustBeReversible(Conflict):
+    """The event is of a kind that nothing takes back, or what came after it rests on it."""
+
+
+class EventMustNotBeReversed(Conflict):
+    """The event has been reversed before."""
+
+
+class LotMustBeWhole(Conflict):
+    """Shares of the purchase that is to be reversed were sold, changed, or promised to an order."""
+
+
 class AccountMustNotBeClosed(Conflict):
     """The account is closed."""
 
@@ -193,6 +219,10 @@ class AvailableCashMustCoverOrder(RuleBroken):
 
 class AvailableCashMustCoverWithdrawal(RuleBroken):
     """The withdrawal is more than the cash that is free."""
+
+
+class AvailableCashMustCoverReversal(RuleBroken):
+    """What a reversal takes out of the account is no longer there."""
 
 
 class FreeSharesMustCoverOrder(RuleBroken):

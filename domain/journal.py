@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
@@ -25,6 +26,7 @@ from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, SplitLot
+from domain.reversal import Reversal
 from domain.tax import Term, shares_of, term_of
 from domain.trade import COMMISSION, Charge, fees_of, total
 from domain.transfer import Transfer
@@ -119,8 +121,9 @@ def effective_on(event: Event) -> date:
 
 
 def booked_on(event: Event) -> date:
-    """The day a journal's entry is dated: a correction is dated when it was recorded, all else when it counts."""
-    return effective_on(event) if event.corrects is None else event.recorded_at.date()
+    """The day a journal's entry is dated: what reverses or corrects when it was recorded, all else when it counts."""
+    is_later = event.corrects is not None or isinstance(event, Reversal)
+    return event.recorded_at.date() if is_later else effective_on(event)
 
 
 def imbalance(lines: Iterable[Posting]) -> dict[tuple[Book, str], Decimal]:
@@ -459,6 +462,16 @@ def _(e: Position.WashSaleDisallowed) -> Lines:
     yield from customer((realised(who, "WashDisallowed"), -e.disallowed))
 
 
+@books(Account.Reversed)
+def _(e: Account.Reversed) -> Lines:
+    return _mirrored(e)
+
+
+@books(Position.Reversed)
+def _(e: Position.Reversed) -> Lines:
+    return _mirrored(e)
+
+
 books_nothing(Account.LotMethodChosen)
 books_nothing(Account.DividendEntitled)  # the money is not there before the pay date
 books_nothing(Account.SharesSplit)  # its shares are booked lot by lot: see Position.Split
@@ -471,6 +484,12 @@ books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it 
 
 
 # Lines, and what goes into them.
+
+
+def _mirrored(reversal: Reversal) -> Lines:
+    """Every line of what is taken back, with the opposite sign."""
+    for line in postings(reversal.original):
+        yield replace(line, amount=-line.amount, cost=None if line.cost is None else -line.cost)
 
 
 def customer(*lines: tuple[str, Money]) -> Lines:

@@ -2,13 +2,15 @@
 
 The life of an order, as a table: the status it is in, what may happen then, and the status after.
 Statuses are Alpaca's words; `accepted` means that Daybook has taken the order and holds its cover.
-A stop's election changes what the order may do, not its status, as in FIX (ExecType L).
+A stop's election changes what the order may do, not its status, as in FIX (ExecType L). The reversal of an execution
+is not in the table: it may happen in any status after it, and leaves that as it is.
 """
 
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from uuid import UUID
+from typing import Any, ClassVar
+from uuid import UUID, uuid5
 
 from msgspec import UnsetType
 
@@ -23,6 +25,7 @@ from domain.errors import (
     StopMustNotBeElected,
 )
 from domain.fees import FeeSchedule
+from domain.reversal import Reversal, Reversing, correcting, facts_of
 from domain.terms import LotMethod, OrderTerms
 from domain.trade import Charge, Trade, TradeDates, total
 from domain.values import (
@@ -77,7 +80,11 @@ LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
 }
 
 
-class Order(Aggregate, kw_only=True):
+KINDS: dict[str, Any] = {}
+"""Facts of an order that can be taken back, by name; they are put here once they are defined."""
+
+
+class Order(Aggregate, Reversing, kw_only=True):
     """One order of one account. Always: filled <= quantity, and spent <= what was set aside."""
 
     terms: OrderTerms | None = None
@@ -92,6 +99,7 @@ class Order(Aggregate, kw_only=True):
     triggered_at: datetime | None = None
     ended_at: datetime | None = None
     filled: Quantity = NO_SHARES
+    busted: Quantity = NO_SHARES  # of executions that were reversed; they are not traded again
     notional: Decimal = Decimal(0)  # exact sum of quantity x price
     spent: Money = (
         NOTHING  # the notional to the cent, up for a buy, down for a sale: what changed hands so far
@@ -99,6 +107,7 @@ class Order(Aggregate, kw_only=True):
     executions: set[UUID] = set()
     charged: dict[str, Charge] = {}  # by name, over all executions
     charges_held: Money = NOTHING  # what of a buy's hold is for charges; they never come to more
+    reversed: set[int] = set()  # versions of its executions that have been taken back
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -150,6 +159,8 @@ class Order(Aggregate, kw_only=True):
     class Executed(Event, frozen=True, kw_only=True):
         """A venue traded for the order (FIX ExecType F). `quote` is the sequence of the quote it took.
 
+        A correction (ExecType G) takes nothing of any quote: its `quote` is 0, and the order's status stays.
+
         `amount` is the shares' money to the cent, before charges.
         """
 
@@ -170,9 +181,20 @@ class Order(Aggregate, kw_only=True):
             order.filled += self.quantity
             order.notional += self.quantity * self.price
             order.spent += self.amount
+            if self.corrects is not None:
+                order.busted -= self.quantity
+                return  # it trades in the place of one that was reversed: the order stands as it did
             order.status = S.PARTIALLY_FILLED if self.leaves_quantity else S.FILLED
             if not self.leaves_quantity:
                 order.ended_at = self.recorded_at
+
+        def undo(self, order: "Order", _: Any) -> None:
+            for charge in self.charges:
+                order._charge(Charge(name=charge.name, amount=-charge.amount, exact=-charge.exact))
+            order.filled -= self.quantity
+            order.busted += self.quantity
+            order.notional -= self.quantity * self.price
+            order.spent -= self.amount
 
     class Replaced(Event, frozen=True, kw_only=True):
         """The customer changed quantity or prices; the order keeps its id (FIX ExecType 5)."""
@@ -200,7 +222,7 @@ class Order(Aggregate, kw_only=True):
 
         def apply(self, order: "Order") -> None:
             order.terms, order.price_cap, order.revision = self.terms, self.price_cap, self.revision
-            order.filled = self.filled
+            order.filled, order.busted = self.filled, NO_SHARES  # the terms no longer count what was reversed
 
     class Cancelled(Event, frozen=True, kw_only=True):
         """The rest of the order was taken back."""
@@ -219,6 +241,11 @@ class Order(Aggregate, kw_only=True):
 
         def apply(self, order: "Order") -> None:
             order.status, order.reason, order.ended_at = S.EXPIRED, self.reason, self.recorded_at
+
+    class Reversed(Reversal, frozen=True, kw_only=True):
+        """An execution is taken back (FIX ExecType H, Trade Cancel). Its shares are not traded again."""
+
+        KINDS: ClassVar[dict[str, Any]] = KINDS
 
     # What may be decided. Check every rule, then record one fact.
 
@@ -263,35 +290,16 @@ class Order(Aggregate, kw_only=True):
         self._require_within_limit(price)
         if quantity > self.leaves:
             raise ExecutionMustNotExceedLeaves(f"{quantity} executed, {self.leaves} left")
-        is_buy, notional = self._terms.is_buy, self.notional + quantity * price
-        amount = (rounded_up if is_buy else rounded_down)(notional) - self.spent
-        street = rounded(notional) - rounded(self.notional)
-        charges = self._charges(quantity, price, amount=amount, day=dates.trade_date, fees=fees)
-        charged = total(charges)
-        self.record(
-            Order.Executed,
-            at=at,
+        return self._take(
+            quantity,
+            price,
             execution_id=execution_id,
             venue=venue,
-            quantity=quantity,
-            price=price,
-            amount=amount,
-            leaves_quantity=self.leaves - quantity,
             quote=quote,
-            charges=charges,
-        )
-        return Trade(
-            order_id=self.id,
-            execution_id=execution_id,
-            symbol=self.symbol,
-            quantity=quantity,
-            price=price,
-            amount=amount + charged if is_buy else amount - charged,
-            street=street,
-            leaves_quantity=self.leaves,
-            trade_date=dates.trade_date,
-            settles_on=dates.settles_on,
-            charges=charges,
+            leaves_quantity=self.leaves - quantity,
+            dates=dates,
+            fees=fees,
+            at=at,
         )
 
     def replace(
@@ -301,7 +309,7 @@ class Order(Aggregate, kw_only=True):
         self._require("Replaced")
         if terms == self.terms:
             raise ReplacementMustChangeSomething("the order already has these terms")
-        if terms.quantity <= self.filled:
+        if terms.quantity <= self.filled + self.busted:
             raise QuantityMustExceedFilled(f"{self.filled} is filled already")
         if self.triggered_at is not None and terms.stop_price != self._terms.stop_price:
             raise StopMustNotBeElected("the stop has been elected")
@@ -343,6 +351,41 @@ class Order(Aggregate, kw_only=True):
         self._require("Expired")
         self.record(Order.Expired, at=at, reason=reason, leaves_quantity=self.leaves)
 
+    def reverse(self, executed: "Order.Executed", *, reason: str, at: datetime) -> None:
+        """Take back an execution; the order stands as it did, and what was busted is not traded again."""
+        self.require_reversible(executed, KINDS)
+        self.record(Order.Reversed, at=at, **facts_of(executed, reason=reason, kinds=KINDS))
+
+    def correct(
+        self,
+        executed: "Order.Executed",
+        quantity: Quantity,
+        price: Price,
+        *,
+        dates: TradeDates,
+        fees: FeeSchedule,
+        at: datetime,
+    ) -> Trade:
+        """Book an execution that was reversed with the right quantity and price; not more than was reversed.
+
+        `dates` has the day on which it traded, for the charges.
+        """
+        self._require_within_limit(price)
+        if quantity > executed.quantity:
+            raise ExecutionMustNotExceedLeaves(f"{quantity} corrected, {executed.quantity} executed")
+        return self._take(
+            quantity,
+            price,
+            execution_id=uuid5(executed.execution_id, f"right/{executed.originator_version}"),
+            venue=executed.venue,
+            quote=0,
+            leaves_quantity=self.leaves,
+            dates=dates,
+            fees=fees,
+            at=at,
+            **correcting(executed),
+        )
+
     # What may be asked.
 
     @property
@@ -364,7 +407,7 @@ class Order(Aggregate, kw_only=True):
     @property
     def leaves(self) -> Quantity:
         """Shares still to trade; none once the order has ended (FIX LeavesQty 151)."""
-        return self._terms.quantity - self.filled if self.is_open else NO_SHARES
+        return self._terms.quantity - self.filled - self.busted if self.is_open else NO_SHARES
 
     @property
     def average_price(self) -> Price | None:
@@ -399,6 +442,40 @@ class Order(Aggregate, kw_only=True):
         """What of a buy's hold is still there for charges."""
         return self.charges_held - total(tuple(self.charged.values()))
 
+    def _take(
+        self,
+        quantity: Quantity,
+        price: Price,
+        *,
+        dates: TradeDates,
+        fees: FeeSchedule,
+        at: datetime,
+        **facts: Any,
+    ) -> Trade:
+        """Record an execution with its charges; `facts` are its other fields."""
+        is_buy, notional = self._terms.is_buy, self.notional + quantity * price
+        # After a reversal the rounding of what is left may be a cent apart, but never turns the money around.
+        amount = max((rounded_up if is_buy else rounded_down)(notional) - self.spent, NOTHING)
+        street = rounded(notional) - rounded(self.notional)
+        charges = self._charges(quantity, price, amount=amount, day=dates.trade_date, fees=fees)
+        charged = total(charges)
+        executed = self.record(
+            Order.Executed, at=at, quantity=quantity, price=price, amount=amount, charges=charges, **facts
+        )
+        return Trade(
+            order_id=self.id,
+            execution_id=executed.execution_id,
+            symbol=self.symbol,
+            quantity=quantity,
+            price=price,
+            amount=amount + charged if is_buy else amount - charged,
+            street=street,
+            leaves_quantity=executed.leaves_quantity,
+            trade_date=dates.trade_date,
+            settles_on=dates.settles_on,
+            charges=charges,
+        )
+
     def _charges(
         self, quantity: Quantity, price: Price, *, amount: Money, day: date, fees: FeeSchedule
     ) -> tuple[Charge, ...]:
@@ -420,7 +497,10 @@ class Order(Aggregate, kw_only=True):
             charge = Charge(
                 name=charge.name, amount=before.amount + charge.amount, exact=before.exact + charge.exact
             )
-        self.charged[charge.name] = charge
+        if charge.amount or charge.exact:
+            self.charged[charge.name] = charge
+        else:
+            self.charged.pop(charge.name, None)
 
     def _require(self, fact: str) -> None:
         if fact not in LIFE[self.status]:
@@ -435,7 +515,21 @@ class Order(Aggregate, kw_only=True):
         if too_dear or too_cheap:
             raise ExecutionMustRespectItsLimit(f"{price} is worse than the order allows")
 
-    FACTS = (Placed, Rejected, Accepted, Triggered, Executed, Replaced, Adjusted, Cancelled, Expired)
+    FACTS = (
+        Placed,
+        Rejected,
+        Accepted,
+        Triggered,
+        Executed,
+        Replaced,
+        Adjusted,
+        Cancelled,
+        Expired,
+        Reversed,
+    )
+
+
+KINDS["Order.Executed"] = Order.Executed
 
 
 def cap_on_price(terms: OrderTerms, *, ask: Price | None, collar: Decimal) -> Price | None:

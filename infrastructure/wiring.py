@@ -22,6 +22,7 @@ from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.books.downloads import Exports
 from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
+from infrastructure.correcting import Originals
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
@@ -34,7 +35,7 @@ from infrastructure.memory import keep_what_is_here
 from infrastructure.metrics import MetricsPage
 from infrastructure.news import News
 from infrastructure.people import People
-from infrastructure.postgres.connections import async_pool, pool
+from infrastructure.postgres.connections import async_pool, connect, pool
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
@@ -150,6 +151,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     people: People
     quotes: QuoteBoard
     history: History
+    originals: Originals
     exports: Exports
     projections: Projections
     seals: Seals
@@ -208,6 +210,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             people=People(async_connections, login_hours=settings.login_hours),
             quotes=quotes,
             history=History(connections, clock.now),
+            originals=Originals(connections.connection),
             exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
             seals=Seals(SealDesk(connections.connection)),
@@ -384,6 +387,12 @@ def deciding(settings: Settings) -> Iterator[Deciding]:
         committer.stop()
         announcer.close()
         clock.close()
+
+
+def originals(settings: Settings) -> Originals:
+    """What reads the facts that are to be taken back, for a command of the operator's."""
+    url = urls_of(settings)[0]
+    return Originals(lambda: connect(url, application="daybook correct"))
 
 
 @contextmanager

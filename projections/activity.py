@@ -16,6 +16,7 @@ from domain.position import Position
 from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
+from projections.taken_back import cash_of
 from projections.words import describe
 
 
@@ -51,6 +52,7 @@ class Activity(Projection):
         Account.FundsReleased,
         Order.Accepted,
         Order.Executed,
+        Order.Reversed,
         *Position.FACTS,
         Transfer.Completed,
         Transfer.Returned,
@@ -127,6 +129,14 @@ class Activity(Projection):
     def interest(self, event: Account.InterestPaid, rows: Rows[ActivityRow]) -> None:
         """Interest came in."""
         _add(rows, event, "interest", amount=event.amount)
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[ActivityRow]) -> None:
+        """What was recorded wrongly is taken back: `amount` is what that did to the cash."""
+        wrong, names = event.original, ("symbol", "quantity", "order_id", "execution_id", "transfer_id")
+        of = {name: getattr(wrong, name, None) for name in names}
+        of["price"] = getattr(wrong, "price", getattr(wrong, "rate", None))
+        _add(rows, event, "reversal", amount=-cash_of(wrong), **of)
 
     @on(Account.SharesSplit)
     def shares_split(self, event: Account.SharesSplit, rows: Rows[ActivityRow]) -> None:
@@ -223,4 +233,5 @@ CASH_MOVEMENTS = [
     "dividend",
     "interest",
     "cash_in_lieu",
+    "reversal",
 ]

@@ -17,6 +17,7 @@ from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup
+from projections.taken_back import cash_of
 
 
 class Balance(Struct):
@@ -153,6 +154,19 @@ class Balances(Projection):
     ) -> None:
         """Income comes in."""
         self._row(event, rows).cash += event.amount
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[Balance]) -> None:
+        """What a fact did is taken back."""
+        row, wrong = self._row(event, rows), event.original
+        row.cash -= cash_of(wrong)
+        row.owed += getattr(wrong, "repaid", NOTHING)
+        if isinstance(wrong, Account.Withdrawn) and wrong.held:
+            row.withdrawing += wrong.amount
+        elif isinstance(wrong, Account.PurchaseDebited):
+            row.held += wrong.released
+        elif isinstance(wrong, Account.SaleCredited):
+            row.unsettled -= wrong.amount
 
     @on(Account.Suspended)
     def suspended(self, event: Account.Suspended, rows: Rows[Balance]) -> None:

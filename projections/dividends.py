@@ -36,6 +36,9 @@ class DividendRow(Struct):
     log_position: int
 
 
+_OF_DIVIDENDS = (Account.DividendEntitled, Account.DividendPaid, Account.Reversed)
+
+
 class Dividends(Projection):
     """One row an account and dividend."""
 
@@ -45,7 +48,7 @@ class Dividends(Projection):
     key_columns = ("account_id", "action_id")
     indexes = ("(account_id, entitled_position DESC)",)
     ignores = (
-        *(kind for kind in Account.FACTS if kind not in (Account.DividendEntitled, Account.DividendPaid)),
+        *(kind for kind in Account.FACTS if kind not in _OF_DIVIDENDS),
         *Order.FACTS,
         *Position.FACTS,
         *Transfer.FACTS,
@@ -55,7 +58,8 @@ class Dividends(Projection):
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By account and corporate action."""
-        return (event.account_id, getattr(event, "entitlement", event).action_id)
+        of = event.original if isinstance(event, Account.Reversed) else event
+        return (event.account_id, getattr(getattr(of, "entitlement", of), "action_id", event.account_id))
 
     @on(Account.DividendEntitled)
     def entitled(self, event: Account.DividendEntitled, rows: Rows[DividendRow]) -> None:
@@ -84,7 +88,15 @@ class Dividends(Projection):
         """It was paid."""
         row = rows[self.key(event, rows.fact)]
         row.status, row.paid_at, row.log_position = "paid", event.recorded_at, rows.fact.log_position
-        row.amount, row.withheld = event.amount, event.withheld
+        row.gross, row.amount, row.withheld = event.gross, event.amount, event.withheld
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[DividendRow]) -> None:
+        """It was taken back; the right one, if any, follows at once."""
+        if isinstance(event.original, Account.DividendPaid):
+            row = rows[self.key(event, rows.fact)]
+            row.status, row.log_position = "reversed", rows.fact.log_position
+            row.amount = row.withheld = row.paid_at = None
 
 
 DIVIDENDS_OF_ACCOUNT = Question(

@@ -25,7 +25,8 @@ class ExecutionRow(Struct):
     """One execution. `amount` in dollars is what changed hands; `profit` is what a sale realised.
 
     `short_term` and `long_term` are its gains as taxed: together the profit, with `wash_disallowed` added. `lots`
-    are those it was sold out of, and `lot_method` how they were chosen.
+    are those it was sold out of, and `lot_method` how they were chosen. Since `reversed_at` it no longer counts; a
+    correction is booked in the place of one that was reversed, and took nothing of any `quote` (0).
     """
 
     execution_id: UUID
@@ -49,6 +50,8 @@ class ExecutionRow(Struct):
     venue: str
     quote: int
     executed_at: datetime
+    reversed_at: datetime | None
+    is_correction: bool
     log_position: int
 
 
@@ -85,6 +88,8 @@ class Executions(Projection):
         Account.InterestPaid,
         Account.SharesSplit,
         Account.CashInLieuPaid,
+        Account.Reversed,
+        Position.Reversed,
         Order.Placed,
         Order.Rejected,
         Order.Accepted,
@@ -132,9 +137,16 @@ class Executions(Projection):
             venue=event.venue,
             quote=event.quote,
             executed_at=event.recorded_at,
+            reversed_at=None,
+            is_correction=event.corrects is not None,
             log_position=rows.fact.log_position,
         )
         rows.add((event.execution_id,), row)
+
+    @on(Order.Reversed)
+    def reversed(self, event: Order.Reversed, rows: Rows[ExecutionRow]) -> None:
+        """It was taken back; what it was stays to be read."""
+        rows[(event.execution_id,)].reversed_at = event.recorded_at
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[ExecutionRow]) -> None:

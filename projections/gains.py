@@ -1,6 +1,6 @@
 """Realised gains as the tax office wants them told: a row for each lot of each sale, with the columns of Form 1099-B."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ class GainRow(Struct):
     """Shares of one lot sold at once. `sale_id` is the execution, or the split whose fraction was paid in cash.
 
     `proceeds` are after charges, `gain` is with `wash_disallowed` added. `sold_position` is where the sale stands in
-    the log, `number` the lot's among those of the sale.
+    the log, `number` the lot's among those of the sale. Since `reversed_at` the sale no longer counts.
     """
 
     account_id: UUID
@@ -42,6 +42,7 @@ class GainRow(Struct):
     method: str
     sold_position: int
     number: int
+    reversed_at: datetime | None
     log_position: int
 
 
@@ -69,6 +70,12 @@ class Gains(Projection):
         """The row that is changed; a sale adds its rows without reading any."""
         if isinstance(event, Position.WashSaleDisallowed):
             return (event.account_id, event.execution_id, event.sold_lot_id)
+        if isinstance(event, Position.Reversed):
+            return (
+                event.account_id,
+                event.execution_id,
+                event.account_id,
+            )  # whatever there is, it is written anew
         sale_id = event.action_id if isinstance(event, Position.FractionCashed) else event.execution_id
         return (event.account_id, sale_id, event.relieved[0].lot_id)
 
@@ -88,6 +95,16 @@ class Gains(Projection):
         for number, lot in enumerate(sold_lots(event.relieved, event.cash, sold_on=sold_on), 1):
             row = _row(event, lot, rows.fact.log_position, number=number, sold_on=sold_on)
             rows.add((row.account_id, row.sale_id, row.lot_id), row)
+
+    @on(Position.Reversed)
+    def reversed(self, event: Position.Reversed, rows: Rows[GainRow]) -> None:
+        """The sale is taken back: its rows stay to be read, and no longer count."""
+        wrong = event.original
+        if isinstance(wrong, Position.LotsRelieved):
+            self.relieved(wrong, rows)
+            for relief in wrong.relieved:
+                row = rows[(wrong.account_id, wrong.execution_id, relief.lot_id)]
+                row.reversed_at = event.recorded_at
 
     @on(Position.WashSaleDisallowed)
     def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[GainRow]) -> None:
@@ -124,6 +141,7 @@ def _row(
         method="fifo",
         sold_position=position,
         number=number,
+        reversed_at=None,
         log_position=position,
     )
 
@@ -131,7 +149,7 @@ def _row(
 GAINS_OF_YEAR = Question(
     "gains",
     GainRow,
-    "account_id = %(account_id)s AND sold_on BETWEEN %(first)s AND %(last)s"
+    "account_id = %(account_id)s AND reversed_at IS NULL AND sold_on BETWEEN %(first)s AND %(last)s"
     " AND (%(term)s::text IS NULL OR term = %(term)s::text)"
     " AND (sold_position, number) < (%(before)s, %(number)s)"
     " ORDER BY sold_position DESC, number DESC LIMIT %(limit)s",
@@ -153,7 +171,7 @@ class GainsOfTerm(Struct, frozen=True):
 GAINS_BY_TERM = Question(
     "gains",
     GainsOfTerm,
-    "account_id = %(account_id)s AND sold_on BETWEEN %(first)s AND %(last)s GROUP BY term ORDER BY term",
+    "account_id = %(account_id)s AND reversed_at IS NULL AND sold_on BETWEEN %(first)s AND %(last)s GROUP BY term ORDER BY term",
     select="term, count(*), sum(proceeds), sum(cost), sum(wash_disallowed), sum(gain)",
 )
 """The year's sums; a term without sales is left out."""

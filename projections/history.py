@@ -22,6 +22,7 @@ from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.shares import LATEST, Shares, costing, less, split, traded
+from projections.taken_back import cash_of, cost_of, profit_of, without
 
 _MINUTE = timedelta(minutes=1)
 
@@ -130,6 +131,28 @@ class History(Projection):
         """Income came in."""
         row = self._row(event, rows)
         row.cash += event.amount
+        rows.later(row, _of_minute)
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[EquityRow]) -> None:
+        """What a fact did to cash and shares is taken back, on the day it is recorded."""
+        row, wrong = self._row(event, rows), event.original
+        row.cash -= cash_of(wrong)
+        if isinstance(wrong, Account.Deposited):
+            row.deposited -= cash_of(wrong)
+        elif isinstance(wrong, Account.Withdrawn):
+            row.withdrawn -= wrong.amount
+        row.positions, change = without(row.positions, wrong)
+        row.invested += change
+        rows.later(row, _of_minute)
+
+    @on(Position.Reversed)
+    def execution_reversed(self, event: Position.Reversed, rows: Rows[EquityRow]) -> None:
+        """What an execution did to the cost of shares is taken back, and the profit."""
+        row, wrong = self._row(event, rows), event.original
+        row.cost -= cost_of(wrong)
+        row.realised -= profit_of(wrong)
+        row.positions = costing(row.positions, wrong.symbol, -cost_of(wrong))
         rows.later(row, _of_minute)
 
     @on(Account.SharesSplit)

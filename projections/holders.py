@@ -18,6 +18,7 @@ from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
+from projections.taken_back import cost_of
 
 
 class Holder(Struct):
@@ -62,6 +63,18 @@ class Holders(Projection):
         row.quantity += event.lot.quantity
         row.cost += event.lot.cost
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+
+    @on(Position.Reversed)
+    def reversed(self, event: Position.Reversed, rows: Rows[Holder]) -> None:
+        """An execution is taken back: bought shares leave, or sold ones are held again."""
+        key, wrong = self.key(event, rows.fact), event.original
+        none = Holder(event.symbol, event.account_id, NO_SHARES, NOTHING, event.recorded_at, 0)
+        row = rows.get(key) or rows.add(key, none)
+        row.quantity += -wrong.lot.quantity if isinstance(wrong, Position.LotOpened) else wrong.quantity
+        row.cost -= cost_of(wrong)
+        row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+        if not row.quantity:
+            rows.remove(key)
 
     @on(Position.Split)
     def split(self, event: Position.Split, rows: Rows[Holder]) -> None:

@@ -39,6 +39,7 @@ class OpenOrder(Struct):
     venue: str | None
     revision: int
     filled_quantity: Decimal
+    busted_quantity: Decimal
     notional: Decimal
     amount: Decimal
     placed_at: datetime
@@ -99,17 +100,35 @@ class OpenOrders(Projection):
         row, terms = self._row(event, rows), event.terms
         row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
         row.price_cap, row.revision, row.filled_quantity = event.price_cap, event.revision, event.filled
+        row.busted_quantity = NO_SHARES
 
     @on(Order.Executed)
     def executed(self, event: Order.Executed, rows: Rows[OpenOrder]) -> None:
         """It traded; filled whole, it has ended."""
+        if event.corrects is not None and rows.get((event.originator_id,)) is None:
+            return  # the order has ended
         row = self._row(event, rows)
         row.filled_quantity += event.quantity
         row.notional += event.quantity * event.price
         row.amount += event.amount
-        row.venue, row.status = event.venue, "partially_filled"
+        row.venue = event.venue
+        if event.corrects is not None:
+            row.busted_quantity -= event.quantity
+            return
+        row.status = "partially_filled"
         if not event.leaves_quantity:
             rows.remove((event.originator_id,))
+
+    @on(Order.Reversed)
+    def reversed(self, event: Order.Reversed, rows: Rows[OpenOrder]) -> None:
+        """An execution is taken back; its shares are not traded again."""
+        if rows.get((event.originator_id,)) is None:
+            return  # the order has ended
+        row, wrong = self._row(event, rows), event.original
+        row.filled_quantity -= wrong.quantity
+        row.busted_quantity += wrong.quantity
+        row.notional -= wrong.quantity * wrong.price
+        row.amount -= wrong.amount
 
     @on(Order.Cancelled, Order.Expired)
     def ended(self, event: Event, rows: Rows[OpenOrder]) -> None:
@@ -140,6 +159,7 @@ def _born(event: Order.Placed, position: int) -> OpenOrder:
         venue=None,
         revision=0,
         filled_quantity=NO_SHARES,
+        busted_quantity=NO_SHARES,
         notional=NOTHING,
         amount=NOTHING,
         placed_at=event.recorded_at,

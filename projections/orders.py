@@ -23,7 +23,8 @@ from projections.questions import Lookup, Question
 class OrderRow(Struct):
     """One order. `amount` is what was paid or received for `filled_quantity` before charges, in dollars.
 
-    `charges_held` is what of a buy's hold is there for charges: they come to no more.
+    `charges_held` is what of a buy's hold is there for charges: they come to no more. `busted_quantity` is of
+    executions that were reversed; it is not traded again.
     """
 
     order_id: UUID
@@ -44,6 +45,7 @@ class OrderRow(Struct):
     lot_method: str | None
     lots: list[LotChoice]
     filled_quantity: Decimal
+    busted_quantity: Decimal
     leaves_quantity: Decimal
     notional: Decimal
     amount: Decimal
@@ -110,16 +112,30 @@ class Orders(Projection):
         """It traded."""
         row = self._row(event, rows)
         row.filled_quantity += event.quantity
-        row.leaves_quantity = event.leaves_quantity
         row.notional += event.quantity * event.price
         row.amount += event.amount
         if event.charges:
             row.charges += total(event.charges)
         row.average_price = average(row.notional, row.filled_quantity)
-        row.status = "partially_filled" if event.leaves_quantity else "filled"
         row.venue = event.venue
+        if event.corrects is not None:
+            row.busted_quantity -= event.quantity
+            return
+        row.leaves_quantity = event.leaves_quantity
+        row.status = "partially_filled" if event.leaves_quantity else "filled"
         if not event.leaves_quantity:
             row.ended_at = event.recorded_at
+
+    @on(Order.Reversed)
+    def reversed(self, event: Order.Reversed, rows: Rows[OrderRow]) -> None:
+        """An execution is taken back; its shares are not traded again."""
+        row, wrong = self._row(event, rows), event.original
+        row.filled_quantity -= wrong.quantity
+        row.busted_quantity += wrong.quantity
+        row.notional -= wrong.quantity * wrong.price
+        row.amount -= wrong.amount
+        row.charges -= total(wrong.charges)
+        row.average_price = average(row.notional, row.filled_quantity) if row.filled_quantity else None
 
     @on(Order.Replaced)
     def replaced(self, event: Order.Replaced, rows: Rows[OrderRow]) -> None:
@@ -127,7 +143,7 @@ class Orders(Projection):
         row = self._row(event, rows)
         row.quantity, row.limit_price = event.terms.quantity, event.terms.limit_price
         row.stop_price, row.revision = event.terms.stop_price, event.revision
-        row.leaves_quantity = event.terms.quantity - row.filled_quantity
+        row.leaves_quantity = event.terms.quantity - row.filled_quantity - row.busted_quantity
         row.charges_held = event.charges_held
 
     @on(Order.Adjusted)
@@ -136,7 +152,7 @@ class Orders(Projection):
         row, terms = self._row(event, rows), event.terms
         row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
         row.revision, row.filled_quantity = event.revision, event.filled
-        row.lots = list(terms.chosen_lots)
+        row.lots, row.busted_quantity = list(terms.chosen_lots), NO_SHARES
         row.leaves_quantity = terms.quantity - event.filled
         row.average_price = average(row.notional, event.filled) if event.filled else None
 
@@ -176,6 +192,7 @@ def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
         lot_method=terms.lot_method.value if isinstance(terms.lot_method, LotMethod) else None,
         lots=list(terms.chosen_lots),
         filled_quantity=NO_SHARES,
+        busted_quantity=NO_SHARES,
         leaves_quantity=terms.quantity,
         notional=NOTHING,
         amount=NOTHING,

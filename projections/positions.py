@@ -15,13 +15,15 @@ from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
 from domain.interest import InterestPeriod
 from domain.order import Order
-from domain.position import Lot, Position, Relief
+from domain.position import Lot, Position, Relief, ReturnedLot
+from domain.position.lots import place_of
 from domain.tax import Term, long_term_from
 from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING, rounded
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
 from projections.sold import SoldLot, sold_lots
+from projections.taken_back import cost_of
 
 
 class LotRow(Struct):
@@ -98,7 +100,8 @@ class Positions(Projection):
         row, lot = self._row(event, rows), event.lot
         row.quantity += lot.quantity
         row.cost += lot.cost
-        row.lots.append(_lot_row(lot))
+        place = len(row.lots) if event.corrects is None else place_of(lot.acquired_at, row.lots)
+        row.lots.insert(place, _lot_row(lot))
 
     @on(Position.LotsRelieved)
     def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[PositionRow]) -> None:
@@ -109,6 +112,21 @@ class Positions(Projection):
         row.cost -= event.cost
         _realise(row, sold_lots(event.relieved, event.proceeds, sold_on=event.sold_on))
         row.lots = _without(row.lots, event.relieved)
+
+    @on(Position.Reversed)
+    def reversed(self, event: Position.Reversed, rows: Rows[PositionRow]) -> None:
+        """An execution is taken back: its lot leaves, or the sold shares are in theirs again."""
+        row, wrong = self._row(event, rows), event.original
+        row.cost -= cost_of(wrong)
+        if isinstance(wrong, Position.LotOpened):
+            row.quantity -= wrong.lot.quantity
+            row.lots = [lot for lot in row.lots if lot.lot_id != wrong.lot.lot_id]
+            return
+        row.quantity += wrong.quantity
+        row.reserved += wrong.quantity
+        for lot in sold_lots(wrong.relieved, wrong.proceeds, sold_on=wrong.sold_on):
+            _gain(row, lot.term, -lot.gain)
+        row.lots = _with(row.lots, event.returned)
 
     @on(Position.WashSaleDisallowed)
     def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[PositionRow]) -> None:
@@ -207,6 +225,18 @@ def _without(lots: list[LotRow], relieved: tuple[Relief, ...]) -> list[LotRow]:
         elif relief.quantity < lot.quantity:
             left.append(_less(lot, relief))
     return left
+
+
+def _with(lots: list[LotRow], returned: tuple[ReturnedLot, ...]) -> list[LotRow]:
+    kept = list(lots)
+    for one in returned:
+        number = next((n for n, lot in enumerate(kept) if lot.lot_id == one.lot.lot_id), None)
+        if number is None:
+            kept.insert(one.place, _lot_row(one.lot))
+        else:
+            lot, more = kept[number], one.lot
+            kept[number] = replace(lot, quantity=lot.quantity + more.quantity, cost=lot.cost + more.cost)
+    return kept
 
 
 def _less(lot: LotRow, relief: Relief) -> LotRow:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -19,7 +20,11 @@ from projections.questions import Question
 
 
 class Settlement(Struct):
-    """All trades of an account that settle on one day, in dollars after charges. `settled_at` is None until then."""
+    """All trades of an account that settle on one day, in dollars after charges. `settled_at` is None until then.
+
+    An execution that was reversed is not among them; reversed after it had settled, it goes back with the opposite
+    sign on a later day, as a trade of that day.
+    """
 
     account_id: UUID
     settles_on: date
@@ -31,7 +36,7 @@ class Settlement(Struct):
     log_position: int
 
 
-_DUE = (Account.PurchaseDebited, Account.SaleCredited, Account.Settled)
+_DUE = (Account.PurchaseDebited, Account.SaleCredited, Account.Settled, Account.Reversed)
 
 
 class Settlements(Projection):
@@ -53,8 +58,7 @@ class Settlements(Projection):
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account and day."""
-        assert isinstance(event, Account.PurchaseDebited | Account.SaleCredited | Account.Settled)  # noqa: S101
-        return (event.account_id, event.settles_on)
+        return (event.account_id, _day_of(event))
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[Settlement]) -> None:
@@ -75,10 +79,21 @@ class Settlements(Projection):
         """Both changed hands."""
         self._row(event, rows).settled_at = event.recorded_at
 
-    def _row(
-        self, event: Account.PurchaseDebited | Account.SaleCredited | Account.Settled, rows: Rows[Settlement]
-    ) -> Settlement:
-        key, at, position = (event.account_id, event.settles_on), event.recorded_at, rows.fact.log_position
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[Settlement]) -> None:
+        """An execution is taken back: it is no longer due, or goes back when it had settled."""
+        wrong = event.original
+        if not isinstance(wrong, Account.PurchaseDebited | Account.SaleCredited):
+            return
+        row = self._row(event, rows)
+        if isinstance(wrong, Account.PurchaseDebited):
+            row.purchases -= wrong.amount
+        else:
+            row.proceeds -= wrong.amount
+        row.trades += -1 if event.settles_on is None else 1
+
+    def _row(self, event: Event, rows: Rows[Settlement]) -> Settlement:
+        key, at, position = (event.account_id, _day_of(event)), event.recorded_at, rows.fact.log_position
         row = rows.get(key)
         if row is None:
             row = rows.add(key, Settlement(*key, NOTHING, NOTHING, 0, None, at, position))
@@ -86,6 +101,14 @@ class Settlements(Projection):
         if not isinstance(event, Account.Settled):
             row.settled_at = None  # traded for a day that had been settled: it is due again
         return row
+
+
+def _day_of(event: Any) -> date:
+    """The day on which it settles; of a reversal that settles nothing, the day it was recorded."""
+    if isinstance(event, Account.Reversed):
+        event = event if event.settles_on else event.original
+    day: date = getattr(event, "settles_on", event.recorded_at.date())
+    return day
 
 
 DUE_THROUGH = Question(

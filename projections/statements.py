@@ -23,6 +23,7 @@ from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.shares import LATEST, Shares, costing, less, split, traded
+from projections.taken_back import cash_of, cost_of, profit_of, shares_of, without
 
 _DAY = timedelta(days=1)
 
@@ -145,6 +146,42 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash += event.amount
         row.income += event.amount
+        rows.later(row, _of_day)
+
+    @on(Account.Reversed)
+    def reversed(self, event: Account.Reversed, rows: Rows[StatementRow]) -> None:
+        """What a fact did to cash and shares is taken back, on the day it is recorded."""
+        row, wrong = self._row(event, rows), event.original
+        moved = cash_of(wrong)
+        row.closing_cash -= moved
+        if isinstance(wrong, Account.Deposited):
+            row.deposited -= moved
+        elif isinstance(wrong, Account.Withdrawn):
+            row.withdrawn += moved
+        elif isinstance(wrong, Account.PurchaseDebited):
+            row.bought += moved
+        elif isinstance(wrong, Account.SaleCredited):
+            row.sold -= moved
+        else:
+            row.income -= moved
+        row.trades -= 1 if shares_of(wrong) else 0
+        row.positions, change = without(row.positions, wrong)
+        row.invested += change
+        rows.later(row, _of_day)
+
+    @on(Position.Reversed)
+    def execution_reversed(self, event: Position.Reversed, rows: Rows[StatementRow]) -> None:
+        """What an execution did to the cost of shares is taken back, its charges and the profit."""
+        row, wrong = self._row(event, rows), event.original
+        charges = total(wrong.charges)
+        row.fees -= charges
+        if isinstance(wrong, Position.LotOpened):
+            row.bought += charges
+        else:
+            row.sold -= charges
+        row.cost -= cost_of(wrong)
+        row.realised -= profit_of(wrong)
+        row.positions = costing(row.positions, wrong.symbol, -cost_of(wrong))
         rows.later(row, _of_day)
 
     @on(Account.SharesSplit)

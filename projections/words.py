@@ -47,6 +47,10 @@ def _withheld(event: Any) -> str:
     return f", {event.withheld} withheld" if event.withheld else ""
 
 
+def _reversal(event: Any) -> str:
+    return f"Reversed what had been recorded on {event.effective_on}: {event.reason} ({describe(event.original)})"
+
+
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Opened: lambda e: f"Opened the account in {e.currency}",
     Account.Deposited: lambda e: f"Deposited {e.amount!s}{_repaid(e)}",
@@ -90,6 +94,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.CashInLieuPaid: lambda e: (
         f"Received {e.amount} in lieu of {_shares(e.quantity)} {e.symbol} at {e.price}"
     ),
+    Account.Reversed: _reversal,
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",
@@ -102,6 +107,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Order.Adjusted: lambda e: f"Adjusted the order for a split to {describe_terms(e.terms)}",
     Order.Cancelled: lambda e: f"Cancelled the remaining {_shares(e.leaves_quantity)} shares: {e.reason}",
     Order.Expired: lambda e: f"Expired with {_shares(e.leaves_quantity)} shares left: {e.reason}",
+    Order.Reversed: _reversal,
     Transfer.Initiated: lambda e: (
         f"Asked the bank for a {e.direction.value} of {e.amount} by {e.due_at:%Y-%m-%d %H:%M} UTC"
     ),
@@ -118,6 +124,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Position.LotsRelieved: lambda e: (
         f"Gave out {_shares(e.quantity)} {e.symbol} from {len(e.relieved)} lot(s), profit {e.profit!s}"
     ),
+    Position.Reversed: _reversal,
     Position.Split: lambda e: (
         f"Split {_shares(e.before)} {e.symbol} {e.numerator}:{e.denominator} into {_shares(e.after)}"
         f" in {len(e.lots)} lot(s)"

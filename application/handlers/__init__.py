@@ -8,8 +8,9 @@ from functools import singledispatch
 
 from application import commands as c
 from application import corporate as f
+from application import correcting as r
 from application.answers import Answer
-from application.handlers import accounts, corporate, executions, orders, splits, transfers
+from application.handlers import accounts, corporate, executions, orders, reversals, splits, transfers
 from application.ledger import Ledger
 
 
@@ -49,3 +50,7 @@ handle.register(f.ApplySplit, splits.apply_split)
 handle.register(f.BeginInterest, corporate.begin_interest)
 handle.register(f.FinishInterest, corporate.finish_interest)
 handle.register(f.PayInterest, corporate.pay_interest)
+handle.register(r.ReverseCash, reversals.reverse_cash)
+handle.register(r.CorrectCash, reversals.correct_cash)
+handle.register(r.ReverseExecution, reversals.reverse_execution)
+handle.register(r.CorrectExecution, reversals.correct_execution)

@@ -6,6 +6,7 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.order import Order
 from domain.position import Relief
+from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, price, quantity
 
@@ -40,11 +41,12 @@ def execute(command: c.ExecuteOrder, ledger: Ledger) -> OrderAnswer:
             fees=ledger.rules.fees,
             at=ledger.now,
         )
-        _book(trade, order=order, ledger=ledger)
+        book(trade, order=order, ledger=ledger)
     return OrderAnswer.of(order)
 
 
-def _book(trade: Trade, *, order: Order, ledger: Ledger) -> None:
+def book(trade: Trade, *, order: Order, ledger: Ledger) -> None:
+    """Book a trade on the cash and the shares, out of what the order has set aside."""
     account = ledger.account(order.account_id)
     position = ledger.position(order.account_id, order.symbol)
     if order.terms is not None and order.terms.is_buy:
@@ -53,9 +55,13 @@ def _book(trade: Trade, *, order: Order, ledger: Ledger) -> None:
         position.open_lot(trade, paid_on=paid_on, at=ledger.now)
     else:
         account.credit_sale(trade, at=ledger.now)
-        method = account.lot_method if order.lot_method is None else order.lot_method
-        relieved = position.relieve(trade, method=method, at=ledger.now)
+        relieved = position.relieve(trade, method=method_of(order, account), at=ledger.now)
         _check_good_faith(account, trade, relieved, ledger=ledger)
+
+
+def method_of(order: Order, account: Account) -> LotMethod:
+    """How a sale chooses its lots: as its order says, or by the account's standing order."""
+    return account.lot_method if order.lot_method is None else order.lot_method
 
 
 def _check_good_faith(account: Account, sale: Trade, relieved: tuple[Relief, ...], *, ledger: Ledger) -> None:

@@ -2,11 +2,13 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from domain.account.choosing import Choosing
 from domain.account.funding import DEPOSIT_RETURNED, WITHDRAWAL_RETURNED, Funding
 from domain.account.income import Entitlement, Receiving
+from domain.account.reversing import KINDS, Undoing
 from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
@@ -16,6 +18,7 @@ from domain.errors import (
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
 )
+from domain.reversal import Reversal, correcting
 from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
@@ -32,7 +35,7 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
+class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_only=True):
     """One customer's cash in US dollars. Always: 0 <= held + withdrawing <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
@@ -56,6 +59,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
     actions: set[UUID] = set()  # corporate actions that have made it entitled to something
     entitlements: dict[UUID, Entitlement] = {}  # by corporate action; dividends that have yet to be paid
     interest_paid_through: date | None = None
+    reversed: set[int] = set()  # versions of its facts that have been taken back
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -79,6 +83,9 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
         def apply(self, account: "Account") -> None:
             account._take_in(self.amount, repaid=self.repaid)
 
+        def undo(self, account: "Account", _: Reversal) -> None:
+            account._take_in(-self.amount, repaid=-self.repaid)
+
     class Withdrawn(Event, frozen=True, kw_only=True):
         """Money went out, out of what was `held` for it or out of free cash."""
 
@@ -90,6 +97,12 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
             account.cash -= self.amount
             if self.held:
                 account._pay_out(self.transfer_id)
+
+        def undo(self, account: "Account", _: Reversal) -> None:
+            account.cash += self.amount
+            if self.held:
+                account.withdrawals[self.transfer_id] = self.amount
+                account.withdrawing += self.amount
 
     class FundsHeld(Event, frozen=True, kw_only=True):
         """So much more cash is promised to an order."""
@@ -143,6 +156,19 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
                 quantity=self.quantity,
             )
 
+        def undo(self, account: "Account", reversal: Any) -> None:
+            account.cash += self.amount
+            if self.released:
+                account._hold(self.order_id, self.released)
+            account._own(self.symbol, -self.quantity)
+            account._will_pay(
+                reversal.settles_on or self.settles_on,
+                amount=-self.amount,
+                street=-(self.amount if self.street is None else self.street),
+                symbol=self.symbol,
+                quantity=-self.quantity,
+            )
+
     class SaleCredited(Event, frozen=True, kw_only=True):
         """Shares were sold: `amount` came into the cash, after all charges.
 
@@ -170,6 +196,18 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
                 fees=self.fees,
                 symbol=self.symbol,
                 quantity=self.quantity,
+            )
+
+        def undo(self, account: "Account", reversal: Any) -> None:
+            account.cash -= self.amount
+            account._own(self.symbol, self.quantity)
+            account._will_receive(
+                reversal.settles_on or self.settles_on,
+                amount=-self.amount,
+                street=-(self.amount if self.street is None else self.street),
+                fees=-self.fees,
+                symbol=self.symbol,
+                quantity=-self.quantity,
             )
 
     class Suspended(Event, frozen=True, kw_only=True):
@@ -248,7 +286,9 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
         if order_id in self.holds:
             self.record(Account.FundsReleased, at=at, order_id=order_id, amount=amount)
 
-    def debit_purchase(self, purchase: Trade, *, hold_after: Money, at: datetime) -> None:
+    def debit_purchase(
+        self, purchase: Trade, *, hold_after: Money, corrects: Event | None = None, at: datetime
+    ) -> None:
         """Pay for bought shares out of the order's hold, and shrink the hold to what the rest can cost."""
         self.record(
             Account.PurchaseDebited,
@@ -263,9 +303,10 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
             released=self.held_for(purchase.order_id) - hold_after,
             settles_on=purchase.settles_on,
             street=purchase.street_if_other,
+            **correcting(corrects),
         )
 
-    def credit_sale(self, sale: Trade, *, at: datetime) -> None:
+    def credit_sale(self, sale: Trade, *, corrects: Event | None = None, at: datetime) -> None:
         """Take in the proceeds of sold shares."""
         self.record(
             Account.SaleCredited,
@@ -280,6 +321,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
             settles_on=sale.settles_on,
             street=sale.street_if_other,
             fees=sale.fees,
+            **correcting(corrects),
         )
 
     def suspend(self, reason: str, *, at: datetime) -> None:
@@ -319,17 +361,23 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
 
     @property
     def _settled_free(self) -> Money:
-        return max(self.available - self.unsettled_proceeds, NOTHING)
+        return max(self.available - self.yet_to_come, NOTHING)
 
     def paid_by_unsettled(self, amount: Money) -> date | None:
         """When the money for a purchase of this amount settles; None when settled cash covers it."""
         if not self.unsettled or self.cash - self.unsettled_proceeds >= amount:
             return None
-        return max((day for day, due in self.unsettled.items() if due.proceeds), default=None)
+        return max((day for day, due in self.unsettled.items() if due.proceeds > NOTHING), default=None)
 
     def held_for(self, order_id: UUID) -> Money:
         """Cash that this order holds."""
         return self.holds.get(order_id, NOTHING)
+
+    def is_settled(self, trade: "Account.PurchaseDebited | Account.SaleCredited") -> bool:
+        """Whether the money of a purchase or sale of this account has changed hands."""
+        due = self.unsettled.get(trade.settles_on, Unsettled())
+        shares = due.bought if isinstance(trade, Account.PurchaseDebited) else due.sold
+        return shares.get(trade.symbol, NO_SHARES) < trade.quantity
 
     def require_open(self) -> None:
         """Refuse what only an account in good standing may do."""
@@ -389,4 +437,16 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, kw_only=True):
         Receiving.InterestPaid,
         Receiving.SharesSplit,
         Receiving.CashInLieuPaid,
+        Undoing.Reversed,
     )
+
+
+for _kind in (
+    Account.Deposited,
+    Account.Withdrawn,
+    Account.DividendPaid,
+    Account.InterestPaid,
+    Account.PurchaseDebited,
+    Account.SaleCredited,
+):
+    KINDS[f"Account.{_kind.__name__}"] = _kind

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.aggregate import Event
+from domain.reversal import Reversal
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity, rounded
 
 
@@ -61,6 +62,9 @@ class Receiving:
             account.entitlements.pop(self.action_id, None)
             account.cash += self.amount
 
+        def undo(self, account: Any, _: Reversal) -> None:
+            account.cash -= self.amount  # and it stays paid: the day's work must not pay it again
+
     class InterestPaid(Event, frozen=True, kw_only=True):
         """Interest on settled cash, for the days from `first_day` to `last_day`, came into the cash.
 
@@ -77,6 +81,9 @@ class Receiving:
         def apply(self, account: Any) -> None:
             account.interest_paid_through = self.last_day
             account.cash += self.amount
+
+        def undo(self, account: Any, _: Reversal) -> None:
+            account.cash -= self.amount  # and it stays paid: the day's work must not pay it again
 
     class SharesSplit(Event, frozen=True, kw_only=True):
         """A split changed how many shares of a symbol the account has; the lots say how."""

@@ -20,7 +20,8 @@ class Unsettled(Struct, kw_only=True, omit_defaults=True, gc=False):
     """All trades of one account that settle on one day. Amounts in dollars, shares by symbol.
 
     `proceeds` and `purchases` are the customer's side, after charges; `street_due` and `street_owed` the
-    street's, before them; `fees` are the regulators' part of the sales.
+    street's, before them; `fees` are the regulators' part of the sales. What was reversed after it had settled is
+    in it with the opposite sign; a day from which all was taken back settles with nothing in it.
     """
 
     proceeds: Money = NOTHING
@@ -91,6 +92,14 @@ class Settling:
         return sum((due.proceeds for due in self.unsettled.values()), NOTHING)
 
     @property
+    def yet_to_come(self) -> Money:
+        """What the street has yet to pay: for sales, and back for purchases that were reversed after they settled."""
+        return sum(
+            (max(due.proceeds, NOTHING) + max(-due.purchases, NOTHING) for due in self.unsettled.values()),
+            NOTHING,
+        )
+
+    @property
     def settled_cash(self) -> Money:
         """What the firm owes the customer: sales count once the street has paid, purchases until it was."""
         owed = sum((due.purchases for due in self.unsettled.values()), NOTHING)
@@ -100,7 +109,7 @@ class Settling:
         due = self._due_on(day)
         due.purchases += amount
         due.street_owed += street
-        due.bought[symbol] = due.bought.get(symbol, NO_SHARES) + quantity
+        _count(due.bought, symbol, quantity)
 
     def _will_receive(
         self, day: date, *, amount: Money, street: Money, fees: Money, symbol: str, quantity: Quantity
@@ -109,13 +118,21 @@ class Settling:
         due.proceeds += amount
         due.street_due += street
         due.fees += fees
-        due.sold[symbol] = due.sold.get(symbol, NO_SHARES) + quantity
+        _count(due.sold, symbol, quantity)
 
     def _due_on(self, day: date) -> Unsettled:
         due = self.unsettled.get(day)
         if due is None:
             due = self.unsettled[day] = Unsettled()
         return due
+
+
+def _count(shares: dict[str, Quantity], symbol: str, quantity: Quantity) -> None:
+    counted = shares.get(symbol, NO_SHARES) + quantity
+    if counted:
+        shares[symbol] = counted
+    else:
+        shares.pop(symbol, None)
 
 
 def require_due(through: date, *, today: date) -> None:

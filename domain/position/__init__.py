@@ -5,6 +5,16 @@
 
 from domain.position.core import Position, position_id
 from domain.position.lots import Lot, Relief
+from domain.position.reversing import ReturnedLot
 from domain.position.splitting import SplitLot, SplitRatio, SplitReserve
 
-__all__ = ["Lot", "Position", "Relief", "SplitLot", "SplitRatio", "SplitReserve", "position_id"]
+__all__ = [
+    "Lot",
+    "Position",
+    "Relief",
+    "ReturnedLot",
+    "SplitLot",
+    "SplitRatio",
+    "SplitReserve",
+    "position_id",
+]

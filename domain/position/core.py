@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
@@ -9,15 +10,17 @@ from msgspec.structs import replace
 from domain.aggregate import Aggregate, Event
 from domain.errors import FreeSharesMustCoverOrder
 from domain.position.choosing import Claiming, choose, require_lots
-from domain.position.lots import Lot, Relief, part_of, remainder_of
+from domain.position.lots import Lot, Relief, part_of, place_of, remainder_of
+from domain.position.reversing import KINDS, Undoing, with_returned
 from domain.position.splitting import Splitting
 from domain.position.washing import Loss, Washing, losses_of, still_open
+from domain.reversal import correcting
 from domain.terms import LotChoice, LotMethod
 from domain.trade import Charge, Trade
 from domain.values import NO_SHARES, NOTHING, Money, Quantity
 
 
-class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
+class Position(Aggregate, Splitting, Washing, Claiming, Undoing, kw_only=True):
     """Shares of one symbol in one account. Always: 0 <= reserved <= quantity = sum of lots.
 
     `realised` is what sales have brought beyond the cost of their shares, without the losses that wash sales have
@@ -33,6 +36,7 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
     splits: set[UUID] = set()  # corporate actions that have been applied
     claims: dict[UUID, list[LotChoice]] = {}  # by order that has chosen its lots
     losses: list[Loss] = []  # of the last 30 days that no purchase has replaced, earliest first
+    reversed: set[int] = set()  # versions of its facts that have been taken back
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -75,10 +79,16 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
 
         def apply(self, position: "Position") -> None:
             position.symbol = self.symbol
-            position.lots.append(replace(self.lot, order_id=self.order_id))
+            lot = replace(self.lot, order_id=self.order_id)
+            place = len(position.lots) if self.corrects is None else place_of(lot.acquired_at, position.lots)
+            position.lots.insert(place, lot)
             position.quantity += self.lot.quantity
             if position.losses:
                 position.losses = still_open(position.losses, on=self.lot.bought_on)
+
+        def undo(self, position: "Position", _: Any) -> None:
+            position.lots = [lot for lot in position.lots if lot.lot_id != self.lot.lot_id]
+            position.quantity -= self.lot.quantity
 
     class LotsRelieved(Event, frozen=True, kw_only=True):
         """Shares were sold out of these lots; `profit` is proceeds, after charges, less their cost.
@@ -114,6 +124,13 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
             lost = losses_of(self.execution_id, self.relieved, self.proceeds, sold_on=self.sold_on)
             position.losses = [*still_open(position.losses, on=self.sold_on), *lost]
 
+        def undo(self, position: "Position", reversal: Any) -> None:
+            position.lots = with_returned(position.lots, reversal.returned)
+            position.quantity += self.quantity
+            position._reserve(self.order_id, self.quantity)
+            position.realised -= self.profit
+            position.losses = [loss for loss in position.losses if loss.execution_id != self.execution_id]
+
     # What may be decided. Check every rule, then record one fact.
 
     def reserve(
@@ -140,18 +157,26 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
                 Position.SharesReleased, at=at, symbol=self.symbol, order_id=order_id, quantity=quantity
             )
 
-    def open_lot(self, purchase: Trade, *, paid_on: date | None = None, at: datetime) -> None:
+    def open_lot(
+        self,
+        purchase: Trade,
+        *,
+        paid_on: date | None = None,
+        corrects: "Position.LotOpened | None" = None,
+        at: datetime,
+    ) -> None:
         """Take in bought shares as a lot of their own, in the place of shares sold at a loss if there are any.
 
-        `paid_on` as in Lot.
+        `paid_on` as in Lot. What `corrects` a purchase was acquired when that was.
         """
+        acquired_at = at if corrects is None else corrects.lot.acquired_at
         lot = Lot(
             lot_id=purchase.execution_id,
             quantity=purchase.quantity,
             cost=purchase.amount,
-            acquired_at=at,
+            acquired_at=acquired_at,
             paid_on=paid_on,
-            trade_date=purchase.trade_date if purchase.trade_date != at.date() else None,
+            trade_date=purchase.trade_date if purchase.trade_date != acquired_at.date() else None,
         )
         self.record(
             Position.LotOpened,
@@ -162,11 +187,19 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
             lot=lot,
             street=purchase.street_if_other,
             charges=purchase.charges,
+            **correcting(corrects),
         )
         if self.losses:
             self._wash_by_purchase(lot.lot_id, at=at)
 
-    def relieve(self, sale: Trade, *, method: LotMethod = LotMethod.FIFO, at: datetime) -> tuple[Relief, ...]:
+    def relieve(
+        self,
+        sale: Trade,
+        *,
+        method: LotMethod = LotMethod.FIFO,
+        corrects: "Position.LotsRelieved | None" = None,
+        at: datetime,
+    ) -> tuple[Relief, ...]:
         """Take sold shares out of the lots that the order has chosen, or that the method says.
 
         Returns what was taken, lot by lot. Losses are disallowed as far as shares bought lately replace the sold ones.
@@ -189,6 +222,7 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
             street=sale.street_if_other,
             charges=sale.charges,
             trade_date=sale.trade_date if sale.trade_date != at.date() else None,
+            **correcting(corrects),
         )
         if self.losses:
             self._wash_by_sale(sale.execution_id, chosen.orders, at=at)
@@ -267,7 +301,12 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
         Splitting.Split,
         Splitting.FractionCashed,
         Washing.WashSaleDisallowed,
+        Undoing.Reversed,
     )
+
+
+KINDS["Position.LotOpened"] = Position.LotOpened
+KINDS["Position.LotsRelieved"] = Position.LotsRelieved
 
 
 @lru_cache(maxsize=65_536)

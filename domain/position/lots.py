@@ -1,6 +1,9 @@
 """Lots: shares bought at once with their cost, and what sales take out of them."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -82,3 +85,8 @@ def cost_of(lot: Lot, taken: Quantity) -> Money:
 def remainder_of(lot: Lot, relief: Relief) -> Lot:
     """What a lot is after a part was taken out of it."""
     return replace(lot, quantity=lot.quantity - relief.quantity, cost=lot.cost - relief.cost)
+
+
+def place_of(acquired_at: datetime, lots: Sequence[Any]) -> int:
+    """Where shares bought at a moment stand among lots, the oldest first: behind those of the same moment."""
+    return bisect_right(lots, acquired_at, key=lambda lot: lot.acquired_at)

@@ -99,7 +99,7 @@ def named(commodity: str) -> str:
 def _first_line(entry: Entry) -> str:
     links = f" ^E{entry.log_position}" if entry.log_position else f" ^opening-{entry.account_id}"
     links += f" ^O{entry.order_id}" if entry.order_id else ""
-    tag = " #correction" if entry.corrects else ""
+    tag = " #correction" if entry.corrects or entry.reverses else ""
     return f'{entry.on} * "{entry.payee}" "{plain(entry.words)}"{tag}{links}\n'
 
 
@@ -110,6 +110,8 @@ def _metadata(entry: Entry) -> Iterator[str]:
         yield f"  effective: {entry.effective_on}\n"
     if entry.corrects is not None:
         yield f'  corrects: "{entry.corrects}"\n'
+    if entry.reverses is not None:
+        yield f'  reverses: "{entry.reverses}"\n'
 
 
 def _by_lots(lines: Iterable[Posting]) -> list[Posting]:

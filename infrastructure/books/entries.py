@@ -16,9 +16,10 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.account import Account
-from domain.aggregate import Event
+from domain.aggregate import Event, EventRef
 from domain.facts import KINDS, UPCASTS, name_of
 from domain.journal import Book, LotTag, Posting, booked_on, effective_on, postings, quiet_kinds
+from domain.reversal import Reversal
 from infrastructure.books.scope import Scope
 from infrastructure.eventstore.log import COLUMNS, Recorded, rows_of
 from projections.words import describe
@@ -49,6 +50,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     event: str
     lines: tuple[Posting, ...]
     price: Decimal | None = None
+    reverses: str | None = None
 
 
 def openings(connection: Connection[Any], scope: Scope) -> Iterator[Entry]:
@@ -159,7 +161,8 @@ def _entries_of(event: Event, position: int, scope: Scope, *, price: Decimal | N
                 log_position=position,
                 effective_on=effective_on(event),
                 recorded_at=event.recorded_at,
-                corrects=_corrected(event),
+                corrects=_told(event.corrects),
+                reverses=_told(event.reverses) if isinstance(event, Reversal) else None,
                 order_id=getattr(event, "order_id", None),
                 event=kind,
                 lines=some,
@@ -167,8 +170,7 @@ def _entries_of(event: Event, position: int, scope: Scope, *, price: Decimal | N
             )
 
 
-def _corrected(event: Event) -> str | None:
-    wrong = event.corrects
+def _told(wrong: EventRef | None) -> str | None:
     return None if wrong is None else f"{wrong.originator_id}:{wrong.originator_version}"
 
 
@@ -184,5 +186,7 @@ class _Prices:
             self._execution_id, self._price = event.execution_id, event.price
 
     def of(self, event: Event) -> Decimal | None:
+        if isinstance(event, Reversal):
+            return None
         known = self._execution_id is not None and getattr(event, "execution_id", None) == self._execution_id
         return self._price if known else None

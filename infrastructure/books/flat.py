@@ -26,6 +26,7 @@ COLUMNS = (
     "price",
     "order_id",
     "corrects",
+    "reverses",
 )
 
 ROWS = 20_000
@@ -56,6 +57,7 @@ def rows(entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
                 entry.price if lot is not None and line.amount < 0 else None,
                 None if entry.order_id is None else str(entry.order_id),
                 entry.corrects,
+                entry.reverses,
             )
 
 

@@ -92,6 +92,8 @@ def _metadata(entry: Entry) -> Iterator[str]:
         said["effective"] = entry.effective_on.isoformat()
     if entry.corrects is not None:
         said["corrects"] = entry.corrects
+    if entry.reverses is not None:
+        said["reverses"] = entry.reverses
     if entry.order_id is not None:
         said["order"] = str(entry.order_id)
     if said:

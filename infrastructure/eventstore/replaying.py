@@ -40,7 +40,12 @@ def decode_slim(topic: str, state: bytes) -> Any:
 
 
 def slim(kind: type[Event]) -> type[Any]:
-    """The kind without the fields that its stream says; the kind itself when its `apply` asks for one of them."""
+    """The kind without the fields that its stream says.
+
+    The kind itself when its `apply` asks for one of them, or is not its own but a base's.
+    """
+    if "apply" not in vars(kind):
+        return kind
     if SAID_BY_THE_STREAM & set(kind.apply.__code__.co_names):
         return kind
     kept = [field for field in msgspec.structs.fields(kind) if field.name not in SAID_BY_THE_STREAM]

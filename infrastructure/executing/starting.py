@@ -151,6 +151,7 @@ def _order_of(row: OpenOrder) -> tuple[Order, int]:
         accepted_at=row.accepted_at,
         triggered_at=row.triggered_at,
         filled=row.filled_quantity,
+        busted=row.busted_quantity,
         notional=row.notional,
         spent=row.amount,
     )

@@ -118,7 +118,7 @@ class WorkingOrders:
         order: Order = fold(self._orders.get(row.originator_id), (event,))
         if isinstance(event, Order.Placed):
             self._ranks[order.id] = row.log_position
-        if isinstance(event, Order.Executed):
+        if isinstance(event, Order.Executed) and event.corrects is None:
             self._note_taken(order, event)
         if order.is_open:
             self._orders[order.id] = order

@@ -108,7 +108,7 @@ app.command("interfaces.cli.settle:settle", name="settle")
 app.command("interfaces.cli.books:export", name="export")
 app.command("interfaces.cli.books:check", name="check")
 
-for _name in ("users", "projections", "transfers", "actions", "seals"):
+for _name in ("users", "projections", "transfers", "actions", "correct", "seals"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 for _name in ("verify", "prove", "verify-proof"):

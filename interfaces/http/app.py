@@ -23,6 +23,7 @@ from interfaces.http import (
     portfolio,
     projections_care,
     quotes,
+    reversals,
     settlements,
     statements,
     tax,
@@ -57,6 +58,7 @@ WITH_LOGIN = (
     firm,
     admin,
     projections_care,
+    reversals,
 )
 
 

@@ -16,7 +16,9 @@ from projections.orders import OrderRow
 
 class OrderView(Struct, frozen=True):
     """An order. `charges` are what its executions were charged, in dollars; `charges_held` what is set aside
-    of a buy's money for them, the most they can come to. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
+    of a buy's money for them, the most they can come to. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled.
+    `busted_quantity` is of executions that were reversed; it is not traded again.
+    """
 
     order_id: UUID
     client_order_id: str | None
@@ -31,6 +33,7 @@ class OrderView(Struct, frozen=True):
     reason: str | None
     detail: str | None
     filled_quantity: Decimal
+    busted_quantity: Decimal
     leaves_quantity: Decimal
     average_price: Decimal | None
     venue: str | None

@@ -11,17 +11,24 @@ import msgspec
 import pytest
 
 from application import commands as c
+from application import correcting as r
 from domain.account import Account
 from domain.journal import postings
+from domain.order import Order
+from domain.position import Position
 from tests.application.desk import Desk
 from tests.docs.pages import Row, tables, text_of
 from tests.domain.examples import ACCOUNT, OWNER
 
 D = Decimal
+WHY = "entered wrongly"
 
 _PLACE = re.compile(r"(?P<name>\w+): (?P<side>buy|sell) (?P<quantity>\S+) AAPL(?: at (?P<limit>\S+))?")
 _FILL = re.compile(r"(?P<name>\w+): fill (?P<quantity>\S+) at (?P<price>\S+)")
 _CANCEL = re.compile(r"(?P<name>\w+): cancel")
+_REVERSE = re.compile(r"(?P<name>\w+): reverse the fill")
+_CORRECT = re.compile(r"(?P<name>\w+): correct the fill to (?P<quantity>\S+) at (?P<price>\S+)")
+_TAKE_BACK = re.compile(r"reverse the (?P<what>deposit|withdrawal)")
 _SETTLE = re.compile(r"a day later: settle")
 _MONEY = re.compile(r"(?P<what>deposit|withdraw) (?P<amount>\S+)")
 
@@ -44,6 +51,9 @@ class Bookkeeper:
             (_CANCEL, self._cancel),
             (_MONEY, self._move),
             (_SETTLE, self._settle),
+            (_REVERSE, self._reverse),
+            (_CORRECT, self._correct),
+            (_TAKE_BACK, self._take_back),
         ):
             found = pattern.fullmatch(text)
             if found is not None:
@@ -114,6 +124,27 @@ class Bookkeeper:
                 quote=self._executions,
             )
         )
+
+    def _execution(self, name: str) -> r.Execution:
+        fills = [event for event in self.desk.log if isinstance(event, Order.Executed)]
+        executed = next(event for event in fills[::-1] if event.originator_id == self._orders[name])
+        position = [event for event in self.desk.log if isinstance(event, Position.FACTS)]
+        found = r.execution_of(executed.execution_id, self.desk.log, position)
+        assert found is not None
+        return found
+
+    def _reverse(self, name: str) -> None:
+        self.desk.send(r.ReverseExecution(account_id=ACCOUNT, execution=self._execution(name), reason=WHY))
+
+    def _correct(self, name: str, quantity: str, price: str) -> None:
+        right = {"quantity": D(quantity), "price": D(price)}
+        wrong = self._execution(name)
+        self.desk.send(r.CorrectExecution(account_id=ACCOUNT, execution=wrong, reason=WHY, **right))
+
+    def _take_back(self, what: str) -> None:
+        kind = Account.Deposited if what == "deposit" else Account.Withdrawn
+        event = next(event for event in self.desk.log[::-1] if isinstance(event, kind))
+        self.desk.send(r.ReverseCash(account_id=ACCOUNT, event=event, reason=WHY))
 
     def _cancel(self, name: str) -> None:
         self.desk.send(c.CancelOrder(account_id=ACCOUNT, order_id=self._orders[name], symbol="AAPL"))

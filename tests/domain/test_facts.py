@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from domain.account import Entitlement, Unsettled
-from domain.aggregate import Event
+from domain.aggregate import Event, EventRef
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
 from domain.interest import AnnualRate
-from domain.position import Lot, Relief, SplitLot, SplitReserve
+from domain.position import Lot, Relief, ReturnedLot, SplitLot, SplitReserve
 from domain.terms import LotChoice, OrderTerms
 from domain.trade import Charge
 
@@ -40,6 +40,7 @@ STORED = {
     "Account.InterestPaid": "first_day last_day accrued gross amount withheld",
     "Account.SharesSplit": "action_id symbol numerator denominator before after",
     "Account.CashInLieuPaid": "action_id symbol quantity price amount",
+    "Account.Reversed": "reverses kind fact reason settles_on",
     "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
@@ -49,6 +50,7 @@ STORED = {
     "Order.Adjusted": "action_id terms price_cap filled revision",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
+    "Order.Reversed": "reverses kind fact reason",
     "Position.SharesReserved": "symbol order_id quantity lots",
     "Position.SharesReleased": "symbol order_id quantity",
     "Position.LotOpened": "symbol order_id execution_id lot street charges",
@@ -60,6 +62,7 @@ STORED = {
     "Position.WashSaleDisallowed": (
         "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
     ),
+    "Position.Reversed": "reverses kind fact reason returned",
     "CorporateAction.DividendAnnounced": "symbol rate ex_date record_date pay_date",
     "CorporateAction.SplitAnnounced": "symbol numerator denominator ex_date cash_in_lieu",
     "CorporateAction.Begun": "",
@@ -84,6 +87,8 @@ WITHIN = {
     Entitlement: "action_id symbol quantity rate gross ex_date pay_date",
     SplitLot: "lot_id before after cost acquired_at",
     SplitReserve: "order_id before after",
+    ReturnedLot: "lot place",
+    EventRef: "originator_id originator_version",
     AnnualRate: "since rate",
 }
 

@@ -16,7 +16,8 @@ from domain.aggregate import Event
 from domain.corporate_action import FIRM, CorporateAction
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
-from domain.position import Lot, Position, Relief, SplitLot, SplitReserve
+from domain.position import Lot, Position, Relief, ReturnedLot, SplitLot, SplitReserve
+from domain.reversal import facts_of
 from domain.tax import Term
 from domain.terms import LotMethod, OrderTerms, OrderType, Side, TimeInForce
 from domain.transfer import Direction, Transfer
@@ -331,7 +332,7 @@ def _firm(kind: type[Event], originator_id: UUID, **facts: Any) -> Event:
     return structs.replace(_event(kind, originator_id, **facts), account_id=FIRM)
 
 
-def _event(kind: type[Event], originator_id: UUID, **facts: Any) -> Event:
+def _event(kind: type[Event], originator_id: UUID, /, **facts: Any) -> Event:
     version = _versions[originator_id] = _versions.get(originator_id, 0) + 1
     at = START + timedelta(seconds=sum(_versions.values()))
     return kind(
@@ -339,11 +340,11 @@ def _event(kind: type[Event], originator_id: UUID, **facts: Any) -> Event:
     )
 
 
-def _account(kind: type[Event], **facts: Any) -> Event:
+def _account(kind: type[Event], /, **facts: Any) -> Event:
     return _event(kind, ACCOUNT, **facts)
 
 
-def _order(kind: type[Event], order_id: UUID, **facts: Any) -> Event:
+def _order(kind: type[Event], order_id: UUID, /, **facts: Any) -> Event:
     return _event(kind, order_id, **facts)
 
 
@@ -355,4 +356,29 @@ def _position(kind: type[Event], **facts: Any) -> Event:
     return _event(kind, POSITION, symbol="BRK.B", **facts)
 
 
+def _reversals(story: list[Event]) -> list[Event]:
+    """The sale is taken back after it had settled."""
+    sale = [event for event in story if getattr(event, "execution_id", None) == SOLD]
+    executed = next(event for event in sale if isinstance(event, Order.Executed))
+    credited = next(event for event in sale if isinstance(event, Account.SaleCredited))
+    relieved = next(event for event in sale if isinstance(event, Position.LotsRelieved))
+    why = "traded on a wrong quote"
+    lot = Lot(lot_id=BOUGHT, quantity=D("3.000000"), cost=D("297.38"), acquired_at=START, order_id=BUY)
+    return [
+        _order(Order.Reversed, SALE, **facts_of(executed, reason=why, kinds=Order.Reversed.KINDS)),
+        _account(
+            Account.Reversed,
+            settles_on=PAY_DATE,
+            **facts_of(credited, reason=why, kinds=Account.Reversed.KINDS),
+        ),
+        _event(
+            Position.Reversed,
+            POSITION,
+            returned=(ReturnedLot(lot=lot, place=0),),
+            **facts_of(relieved, reason=why, kinds=Position.Reversed.KINDS),
+        ),
+    ]
+
+
 STORY: list[Event] = _story()
+STORY += _reversals(STORY)

@@ -122,6 +122,7 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         lot_method=None if order.lot_method is None else str(order.lot_method),
         lots=list(terms.chosen_lots),
         filled_quantity=order.filled,
+        busted_quantity=order.busted,
         leaves_quantity=order.leaves if order.is_open else NO_SHARES,
         notional=order.notional,
         amount=order.spent,
@@ -171,6 +172,8 @@ def executions(facts: Sequence[Fact]) -> Rows:
                 venue=event.venue,
                 quote=event.quote,
                 executed_at=event.recorded_at,
+                reversed_at=None,
+                is_correction=False,
                 log_position=fact.log_position,
             )
     return rows

@@ -99,6 +99,7 @@ def gains(facts: Sequence[Fact]) -> Rows:
                 method=event.method if is_sale else "fifo",
                 sold_position=fact.log_position,
                 number=number,
+                reversed_at=None,
                 log_position=later[-1].log_position if later else fact.log_position,
             )
     return rows

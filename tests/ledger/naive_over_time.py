@@ -285,6 +285,7 @@ def _open_order(order: Any, life: Sequence[Fact]) -> OpenOrder:
         venue=order.venue,
         revision=order.revision,
         filled_quantity=order.filled,
+        busted_quantity=order.busted,
         notional=order.notional,
         amount=order.spent,
         placed_at=order.placed_at,

@@ -76,7 +76,7 @@ def require_every_kind_of_outcome(orders: dict[UUID, Resting]) -> None:
 
 
 def require_same_cash(log: Log, orders: dict[UUID, Resting]) -> None:
-    """What all accounts have paid and got for the fills is what the naive fills come to, to the cent."""
+    """What all accounts have paid and got for the fills is what the naive fills come to, to the cent, less fees."""
     cents = Decimal("0.01")
     total = Decimal(0)
     for order in orders.values():
@@ -84,12 +84,20 @@ def require_same_cash(log: Log, orders: dict[UUID, Resting]) -> None:
         total += (
             notional.quantize(cents, ROUND_CEILING)
             if order.is_buy
-            else -notional.quantize(cents, ROUND_FLOOR)
+            else fees_of_a_sale(order.fills) - notional.quantize(cents, ROUND_FLOOR)
         )
     gifts = [order for order in log.aggregates.values() if getattr(order, "executions", None)]
     paid_before = sum((o.spent for o in gifts if o.id not in orders), Decimal(0))
     cash = sum((account.cash for account in log.of_kind(Account)), Decimal(0))
     assert cash == CASH * len(list(log.of_kind(Account))) - paid_before - total
+
+
+def fees_of_a_sale(fills: list[tuple[int, int]]) -> Decimal:
+    """The rates of October 2013: 17.40 a million dollars, and 0.000119 a share but at most 5.95 a fill."""
+    of_money = sum((shares(quantity) * dollars(price) for quantity, price in fills), Decimal(0))
+    of_shares = [min(shares(quantity) * Decimal("0.000119"), Decimal("5.95")) for quantity, _ in fills]
+    exact = of_money * Decimal("0.00001740"), sum(of_shares, Decimal(0))
+    return sum((fee.quantize(Decimal("0.01"), ROUND_CEILING) for fee in exact), Decimal(0))
 
 
 def require_times_of_the_market(log: Log) -> None:

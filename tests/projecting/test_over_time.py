@@ -74,6 +74,7 @@ def four_days(desk: Desk) -> Desk:
     desk.do(place(STOP, "sell 4 AAPL market"))
     desk.do(fill(STOP, E3, "4", "210", quote=3))
     desk.time = MONDAY + timedelta(days=3, hours=15)
+    desk.do(c.Settle(account_id=ANN, through=desk.time.date()))
     desk.do(c.Withdraw(account_id=ANN, transfer_id=TRANSFER, amount=D("10.00")))
     project(desk.url, batch=3)
     return desk

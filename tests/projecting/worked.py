@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 from application import commands as c
 from application.answers import Answer
 from application.requests import Metadata, Request
+from application.rules import TradingRules
 from domain.terms import OrderType, Side, TimeInForce
-from infrastructure.eventstore.committer import Committer
+from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.log import read_after
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.folding import facts_of
@@ -34,10 +35,12 @@ def at(second: int) -> datetime:
 class Desk:
     """Gives commands to a real committer, each a second after the one before."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rules: TradingRules | None = None) -> None:
         self.url = url
         self.time = START
-        self.committer = Committer(url, clock=self).start()
+        self.committer = Committer(
+            url, clock=self, settings=CommitterSettings(rules=rules or TradingRules())
+        ).start()
 
     def now(self) -> datetime:
         return self.time

@@ -96,4 +96,12 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
         )
 
 
-Answer = AccountAnswer | OrderAnswer
+class ErasureAnswer(Struct, kw_only=True, gc=False):
+    """A certified erasure: when its certificate was recorded, and by `log_position` where."""
+
+    erasure_id: UUID
+    certified_at: datetime | None
+    log_position: int = 0
+
+
+Answer = AccountAnswer | OrderAnswer | ErasureAnswer

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
+from domain.erasure import Erasure
 from domain.errors import AccountMustExist, OrderMustExist
 from domain.order import Order
 from domain.position import Position, position_id
@@ -60,6 +61,10 @@ class Ledger:
         position = self._touch(Position, position_id(account_id, symbol), account_id)
         position.symbol = symbol
         return position
+
+    def erasure(self, erasure_id: UUID, *, account_id: UUID) -> Erasure:
+        """A person's erasure, certified or not yet."""
+        return self._touch(Erasure, erasure_id, account_id)
 
     def decided(self) -> list[Event]:
         """The facts this decision recorded, aggregate by aggregate in the order they were first read."""

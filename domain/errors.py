@@ -18,6 +18,7 @@
     │   ├── StopMustNotBeElected
     │   ├── ClientOrderIdMustBeUnique
     │   ├── IdempotencyKeyMustMatchItsRequest
+    │   ├── ReinstatementMustBeApproved
     │   ├── AccountMustBeEmpty
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
@@ -121,6 +122,10 @@ class ClientOrderIdMustBeUnique(Conflict):
 
 class IdempotencyKeyMustMatchItsRequest(Conflict):
     """The idempotency key was used before with another request."""
+
+
+class ReinstatementMustBeApproved(Conflict):
+    """Surveillance blocked the account: one member of staff asks for its reinstatement, another approves."""
 
 
 class AccountMustBeEmpty(Conflict):

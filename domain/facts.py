@@ -9,10 +9,11 @@ from typing import Any
 
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Account, Order, Position)
+AGGREGATES: tuple[type[Aggregate], ...] = (Account, Order, Position, Erasure)
 
 VERSIONS: dict[type[Event], int] = {}
 """Events that have left version 1."""

@@ -1,4 +1,4 @@
-"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go."""
+"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go, and what visitors left."""
 
 import threading
 from concurrent.futures import Future
@@ -31,6 +31,11 @@ SNAPSHOT_EVERY_S = 30
 PURGE_EVERY_S = 3600
 EXPIRE_AT_ONCE = 1000
 LEASE_CHECK_S = 0.5
+
+_ERASE_VISITORS = (
+    "WITH expired AS (DELETE FROM personal_keys WHERE expires_at < now() RETURNING owner_id)"
+    " UPDATE origins o SET personal = NULL, same = NULL FROM expired e WHERE o.owner_id = e.owner_id"
+)
 
 
 class SessionEnds:
@@ -104,11 +109,12 @@ class Jobs:
         _guarded(self._snapshotter.take, job="snapshot")
 
     def _purge(self) -> None:
-        _guarded(self._purge_sessions, job="purge")
+        _guarded(self._purge_expired, job="purge")
 
-    def _purge_sessions(self) -> None:
+    def _purge_expired(self) -> None:
         with connect(self._url, application="daybook scheduler") as connection:
             connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+            connection.execute(_ERASE_VISITORS.encode())
 
 
 def _guarded(work: Any, *, job: str) -> None:

@@ -15,16 +15,21 @@ from application.errors import DatabaseMustAnswer
 from application.requests import Request
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.approvals import FourEyes
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.four_eyes import erasures_of, four_eyes_of, people_of, require_right_master
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
 from infrastructure.news import News
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool, pool
+from infrastructure.privacy.erasing import Erasures
+from infrastructure.privacy.forgetting import follow_erasures
+from infrastructure.privacy.master import MasterKeys
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
@@ -117,6 +122,8 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     reads: Reads
     orders: OrdersNow
     people: People
+    four_eyes: FourEyes
+    erasures: Erasures
     quotes: QuoteBoard
     history: History
     projections: Projections
@@ -131,6 +138,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
 async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     """Open everything the HTTP interface needs, and close it again."""
     database_url, redis_url = urls_of(settings)
+    masters = MasterKeys.of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
     committer = Committer(
@@ -140,6 +148,8 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     async_connections = async_pool(database_url, application="daybook api")
     connections = pool(database_url, application="daybook api history", size=2)
     commands = Commands(committer)
+    people = people_of(settings, async_connections, masters)
+    erasures = erasures_of(settings, async_connections, commands.execute, announcer)
     health = HealthCheck(
         async_connections,
         redis_url,
@@ -151,7 +161,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     try:
         await async_connections.open()
         await asyncio.to_thread(connections.open)
+        await require_right_master(people)
         followers += [asyncio.create_task(news.follow()), asyncio.create_task(quotes.follow())]
+        followers.append(asyncio.create_task(follow_erasures(redis_url, people)))
         yield ApiParts(
             settings=settings,
             clock=clock,
@@ -163,7 +175,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
                 log_end=lambda: commands.log_position,
             ),
             orders=OrdersNow(async_connections, news),
-            people=People(async_connections, login_hours=settings.login_hours),
+            people=people,
+            four_eyes=four_eyes_of(async_connections, commands.execute, erasures),
+            erasures=erasures,
             quotes=quotes,
             history=History(connections, clock.now),
             projections=Projections(ProjectionDesk(database_url)),

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from projections.projection import Fact, Key, Projection, Rows, on
@@ -41,7 +42,14 @@ class Activity(Projection):
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
-    ignores = (Account.FundsHeld, Account.FundsReleased, Order.Accepted, Order.Executed, *Position.FACTS)
+    ignores = (
+        Account.FundsHeld,
+        Account.FundsReleased,
+        Order.Accepted,
+        Order.Executed,
+        *Position.FACTS,
+        *Erasure.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account and place in the log."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.values import NOTHING
@@ -35,7 +36,7 @@ class Balances(Projection):
     version = 1
     row = Balance
     key_columns = ("account_id",)
-    ignores = (*Order.FACTS, *Position.FACTS)
+    ignores = (*Order.FACTS, *Position.FACTS, *Erasure.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By account."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from projections.projection import Fact, Key, Projection, Rows, on
@@ -64,6 +65,7 @@ class Executions(Projection):
         Position.SharesReserved,
         Position.SharesReleased,
         Position.LotOpened,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

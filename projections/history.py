@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.values import NOTHING
@@ -56,6 +57,7 @@ class History(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.values import NO_SHARES, NOTHING
@@ -36,7 +37,7 @@ class Holders(Projection):
     row = Holder
     key_columns = ("symbol", "account_id")
     indexes = ("(symbol, quantity DESC, account_id)",)
-    ignores = (*Account.FACTS, *Order.FACTS, Position.SharesReserved, Position.SharesReleased)
+    ignores = (*Account.FACTS, *Order.FACTS, Position.SharesReserved, Position.SharesReleased, *Erasure.FACTS)
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By symbol and account."""

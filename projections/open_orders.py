@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.values import NO_SHARES, NOTHING
@@ -53,7 +54,7 @@ class OpenOrders(Projection):
     row = OpenOrder
     key_columns = ("order_id",)
     indexes = ("(symbol, placed_position)",)
-    ignores = (*Account.FACTS, Order.Rejected, *Position.FACTS)
+    ignores = (*Account.FACTS, Order.Rejected, *Position.FACTS, *Erasure.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
@@ -56,7 +57,7 @@ class Orders(Projection):
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
-    ignores = (*Account.FACTS, *Position.FACTS)
+    ignores = (*Account.FACTS, *Position.FACTS, *Erasure.FACTS)
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.values import NO_SHARES, NOTHING
@@ -46,7 +47,7 @@ class Positions(Projection):
     version = 1
     row = PositionRow
     key_columns = ("account_id", "symbol")
-    ignores = (*Account.FACTS, *Order.FACTS)
+    ignores = (*Account.FACTS, *Order.FACTS, *Erasure.FACTS)
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By account and symbol."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position
 from domain.terms import OrderTerms
@@ -44,6 +45,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.Suspended: lambda e: f"Suspended the account: {e.reason}",
     Account.Reinstated: lambda e: f"Reinstated the account: {e.reason}",
     Account.Closed: lambda _: "Closed the account",
+    Erasure.Certified: lambda e: (
+        f"Erased the person of user {e.user_id}: {', '.join(f'{n} {what}' for what, n in sorted(e.erased.items()))}"
+    ),
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",

@@ -8,7 +8,7 @@ from functools import singledispatch
 
 from application import commands as c
 from application.answers import Answer
-from application.handlers import accounts, executions, orders
+from application.handlers import accounts, erasures, executions, orders
 from application.ledger import Ledger
 
 
@@ -24,6 +24,7 @@ handle.register(c.Withdraw, accounts.withdraw)
 handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)
 handle.register(c.CloseAccount, accounts.close)
+handle.register(c.CertifyErasure, erasures.certify)
 handle.register(c.PlaceOrder, orders.place)
 handle.register(c.ReplaceOrder, orders.replace)
 handle.register(c.CancelOrder, orders.cancel)

@@ -13,7 +13,7 @@ from domain.facts import AGGREGATES
 from infrastructure.eventstore.mapper import EventIsUnreadable, decode_event
 from infrastructure.postgres import arrays
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 """Raised when an aggregate's fields change, so that older snapshots are left alone."""
 
 SNAPSHOT_TOPICS = {kind: f"{kind.__name__}/{SNAPSHOT_VERSION}" for kind in AGGREGATES}

@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from application.answers import AccountAnswer, Answer, OrderAnswer
+from application.answers import AccountAnswer, Answer, ErasureAnswer, OrderAnswer
 from application.brokerage import fold
 from application.commands import Stream
 from application.handlers import handle
@@ -31,10 +31,11 @@ log = structlog.get_logger()
 
 
 class StoredAnswer(Struct, frozen=True, omit_defaults=True):
-    """An answer as it is kept beside its idempotency key: one of the two."""
+    """An answer as it is kept beside its idempotency key: one of these."""
 
     account: AccountAnswer | None = None
     order: OrderAnswer | None = None
+    erasure: ErasureAnswer | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -178,8 +179,8 @@ class Batch:
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
         stored = _decode(answer)
-        found = stored.order or stored.account
-        assert found is not None, "what is kept is one of the two"  # noqa: S101
+        found = stored.order or stored.account or stored.erasure
+        assert found is not None, "what is kept is one of them"  # noqa: S101
         return found
 
     def _remember(self, key: Key, request_hash: bytes, answer: Answer) -> None:
@@ -228,7 +229,9 @@ class Batch:
 
 
 def _stored(answer: Answer) -> StoredAnswer:
-    return StoredAnswer(order=answer) if isinstance(answer, OrderAnswer) else StoredAnswer(account=answer)
+    if isinstance(answer, OrderAnswer):
+        return StoredAnswer(order=answer)
+    return StoredAnswer(erasure=answer) if isinstance(answer, ErasureAnswer) else StoredAnswer(account=answer)
 
 
 def _key_of(request: Request) -> Key | None:

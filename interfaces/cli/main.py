@@ -76,10 +76,13 @@ def migrate(*, general: GeneralFlags = _HERE) -> int:
 
     def work() -> None:
         from infrastructure.postgres import migrate as migrations
+        from infrastructure.privacy.master import MasterKeys
         from interfaces.roles.running import with_servers
 
         settings = with_servers(settings_from(general))
-        migrations.migrate(settings.owner_database_url or settings.database_url or "")
+        is_given = settings.master_key or settings.master_key_file
+        masters = MasterKeys.of(settings) if is_given else None
+        migrations.migrate(settings.owner_database_url or settings.database_url or "", masters)
         print("The schema is up to date.")
 
     return _outcome(work)
@@ -98,7 +101,7 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
     return _outcome(work)
 
 
-for _name in ("users", "projections"):
+for _name in ("users", "projections", "keys", "erase"):
     if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
         app.command(f"interfaces.cli.{_name}:app", name=_name)
 

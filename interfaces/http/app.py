@@ -10,6 +10,7 @@ from infrastructure.wiring import ApiParts
 from interfaces.http import (
     account,
     admin,
+    approvals,
     auth,
     compliance,
     firm,
@@ -39,6 +40,7 @@ WITH_LOGIN = (
     compliance,
     firm,
     admin,
+    approvals,
 )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.facts import AGGREGATE_OF, KINDS, TOPICS
 from domain.order import Order
 from domain.position import Lot, Position, Relief
@@ -35,6 +36,7 @@ STORED = {
     "Position.SharesReleased": "symbol order_id quantity",
     "Position.LotOpened": "symbol order_id execution_id lot",
     "Position.LotsRelieved": "symbol order_id execution_id quantity proceeds cost profit relieved method",
+    "Erasure.Certified": "user_id erased key_fingerprint requested_by requested_at approved_by approved_at erased_at",
 }
 
 WITHIN = {
@@ -74,7 +76,7 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
-    for aggregate in (Account, Order, Position):
+    for aggregate in (Account, Order, Position, Erasure):
         written = {k for k in vars(aggregate).values() if isinstance(k, type) and issubclass(k, Event)}
 
         assert written == set(aggregate.FACTS)

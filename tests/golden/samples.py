@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Lot, Position, Relief
 from domain.terms import OrderTerms, OrderType, Side, TimeInForce
@@ -20,6 +21,8 @@ ACCOUNT, OWNER, TRANSFER = (UUID(int=0xA0 + n) for n in range(3))
 BUY, SALE, REFUSED, RESTING = (UUID(int=0xB0 + n) for n in range(4))
 BOUGHT, SOLD = UUID(int=0xC0), UUID(int=0xC1)
 POSITION = UUID(int=0xD0)
+ERASURE = UUID(int=0xE0)
+STAFF = (UUID(int=0xF0), UUID(int=0xF1))
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 
 BUYS = OrderTerms(
@@ -122,6 +125,18 @@ def _story() -> list[Event]:
         _account(Account.Suspended, reason="papers are missing"),
         _account(Account.Reinstated, reason="papers came"),
         _account(Account.Closed),
+        _event(
+            Erasure.Certified,
+            ERASURE,
+            user_id=OWNER,
+            erased={"identity": 1, "origins": 3, "logins": 2},
+            key_fingerprint="00112233445566778899aabbccddeeff",
+            requested_by=STAFF[0],
+            requested_at=START,
+            approved_by=STAFF[1],
+            approved_at=START + timedelta(hours=1),
+            erased_at=START + timedelta(hours=1, seconds=1),
+        ),
     ]
 
 

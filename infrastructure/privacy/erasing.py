@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
@@ -22,8 +21,6 @@ from infrastructure.approvals import Approval
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.privacy.obstacles import OBSTACLES, AsyncConnection, Obstacle, Person
 from infrastructure.privacy.personal import ERASED
-
-log = structlog.get_logger()
 
 Execute = Callable[[Request], Awaitable[Answer]]
 
@@ -102,7 +99,6 @@ class Erasures:
         self._tell(user_id)
         command = _certificate(approval, shredded, account_id or user_id)
         answer = await self._execute(Request(command=command, metadata=metadata))
-        log.info("a person was erased", user_id=str(user_id), log_position=answer.log_position)
         async with lend(self._pool) as connection:
             await connection.execute(_CLEAR_AWAY)
         return {"log_position": answer.log_position}

@@ -45,9 +45,7 @@ def request(
     async def work(desk: ErasureDesk) -> None:
         admin = await _admin(desk, by, password)
         asked = await desk.four_eyes.request("erasure", user, reason=reason, by=admin.user_id)
-        print(
-            f"Asked for under {asked.approval_id}. Another admin: daybook erase approve {asked.approval_id}"
-        )
+        print(f"Asked for. Another admin approves it by: daybook erase approve {asked.approval_id}")
 
     return _at_the_desk(general, work)
 
@@ -68,7 +66,7 @@ def approve(approval: UUID, *, by: str, password: str | None = None, general: Ge
         admin = await _admin(desk, by, password)
         metadata = Metadata(actor=str(admin.user_id), role=admin.role, request_id=uuid4())
         done = await desk.four_eyes.approve(approval, metadata)
-        erased = ", ".join(f"{count} {what}" for what, count in done.outcome.get("erased", {}).items())
+        erased = ", ".join(f"{count} {what}" for what, count in sorted(done.outcome["erased"].items()))
         print(
             f"Erased user {done.subject_id}: {erased}. Certificate at {done.outcome['log_position']} in the log."
         )

@@ -13,7 +13,7 @@ from infrastructure.people import User
 from infrastructure.privacy.erasing import PersonMustExist
 from interfaces.http.call import Call
 from interfaces.http.entrance import ADMIN, STAFF
-from interfaces.http.fields import Cursor, Limit, Reason, printable
+from interfaces.http.fields import Cursor, Limit, Reason, kept_for_ever, printable
 from interfaces.http.pages import Page, page, place_in
 from interfaces.http.refusals import CursorMustBeFromAPage
 
@@ -115,7 +115,10 @@ async def person(request: Call, user_id: FromPath[UUID]) -> User:
 
 async def _asked(call: Call, kind: str, subject_id: UUID, reason: str) -> Approval:
     asked = await call.parts.four_eyes.request(
-        kind, subject_id, reason=printable(reason, name="reason"), by=call.login.user_id
+        kind,
+        subject_id,
+        reason=kept_for_ever(printable(reason, name="reason"), name="reason"),
+        by=call.login.user_id,
     )
     call.visit.say(b"location", f"/api/v1/compliance/approvals/{asked.approval_id}")
     return asked

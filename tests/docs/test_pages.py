@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.cli import main, projections, users
+from interfaces.cli import erase, keys, main, projections, users
 from interfaces.cli.flags import GeneralFlags, MarketFlags
 from tests.docs.pages import DOCS, PAGES, ROOT, code_of
 
@@ -19,8 +19,9 @@ _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfac
 _MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
 _MEDIA_TYPES = {"application/json", "application/problem"}
 
-GROUPS = {"projections": projections.app, "users": users.app}
+GROUPS = {"projections": projections.app, "users": users.app, "keys": keys.app, "erase": erase.app}
 FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
+FLAGS_OF_KEYS_AND_ERASURES = {"new-key", "drop-old", "by", "reason"}
 FLAGS_OF_PROJECTIONS = {"rows", "json", "account", "parallel", "fresh"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -37,7 +38,7 @@ def anchors(page: Path) -> set[str]:
 def known_flags() -> set[str]:
     fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
     named = {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | FLAGS_OF_PROJECTIONS
-    return named | {"demo", "help", "version"}
+    return named | FLAGS_OF_KEYS_AND_ERASURES | {"demo", "help", "version"}
 
 
 @each_page

@@ -51,16 +51,12 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 class Origins:
-    """The table of origins. The connection is the caller's."""
+    """The table of origins. The connection is the caller's. `seen` remembers users' at no cost."""
 
     def __init__(self, ring: KeyRing, *, visitor_days: int) -> None:
         self._ring = ring
         self._visitor_days = visitor_days
-        self._known: Known[Seen, UUID] = Known(limit=KNOWN, seconds=KNOWN_S)
-
-    def known(self, seen: Seen) -> UUID | None:
-        """The id of a user's address and agent that were met before, at no cost."""
-        return self._known.get(seen)
+        self.seen: Known[Seen, UUID] = Known(limit=KNOWN, seconds=KNOWN_S)
 
     async def store(self, connection: AsyncConnection, seen: Seen) -> UUID:
         """The id of an address and agent; of somebody without a login under the key of the day's visitors."""
@@ -77,7 +73,7 @@ class Origins:
             return origin_id
         stored: UUID = found[0]
         if user_id is not None:  # a visitor's is a new one tomorrow
-            self._known.put(seen, stored)
+            self.seen.put(seen, stored)
         return stored
 
     async def read(self, connection: AsyncConnection, origin_ids: Sequence[UUID]) -> dict[UUID, Origin]:
@@ -87,7 +83,7 @@ class Origins:
 
     def forget(self, user_id: UUID) -> None:
         """Remember nothing of a user."""
-        self._known.remove_all(lambda seen, _: seen[0] == user_id)
+        self.seen.remove_all(lambda seen, _: seen[0] == user_id)
 
     async def _key(
         self, connection: AsyncConnection, user_id: UUID | None

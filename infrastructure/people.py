@@ -94,6 +94,7 @@ class People:
         self._passwords = Passwords()
         self._ring = KeyRing(masters)
         self._origins = Origins(self._ring, visitor_days=visitor_days)
+        self._origins_seen = self._origins.seen  # asked by every command
         self._logins: Known[bytes, Login] = Known(limit=100_000, seconds=LOGIN_KNOWN_S)
         self._opened: Gathering[bytes, Login] = Gathering(self._logins_of)
 
@@ -191,7 +192,7 @@ class People:
     async def origin(self, user_id: UUID | None, address: str, agent: str) -> UUID:
         """The id of where a request came from, so that events can carry it; without a user, a visitor's."""
         seen = (user_id, address, agent)
-        known = self._origins.known(seen)
+        known = self._origins_seen.get(seen)
         if known is not None:
             return known
         async with self._connection() as connection:

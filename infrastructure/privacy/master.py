@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from application.expected import TellTheOperator
 from infrastructure.settings import Settings
+
+log = structlog.get_logger()
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -102,8 +105,12 @@ class MasterKeys:
         return list(self._keys)
 
     def _read_again(self) -> None:
-        if self._file is not None and _stamp(self._file) != self._seen:
+        if self._file is None or _stamp(self._file) == self._seen:
+            return
+        try:
             self._read()
+        except MasterKeyMustBeWellFormed as error:  # what was read before still serves
+            log.error("the master key file has become unusable", error=str(error))  # noqa: TRY400
 
     def _read(self) -> None:
         if self._file is not None:
@@ -134,6 +141,11 @@ def write_master_keys(file: Path, secrets: list[str]) -> None:
         owner = file.stat()
         os.chown(unfinished, owner.st_uid, owner.st_gid)
     unfinished.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # a key that wraps something must not be lost with the power
+    finally:
+        os.close(folder)
 
 
 def secrets_in(file: Path) -> list[str]:

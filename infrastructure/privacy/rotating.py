@@ -5,6 +5,7 @@ themselves, and so all that is encrypted under them, stay what they are.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,8 @@ from infrastructure.privacy.master import (
 )
 
 AT_ONCE = 1_000
+
+_LOCK = 0x6461_7962_6B65_7973  # "daybkeys"
 
 _OTHERS = (
     "SELECT owner_id, kind, wrapped, master_key_id FROM personal_keys WHERE master_key_id = %s AND owner_id > %s"
@@ -106,13 +109,11 @@ def begin_with_new_key(url: str, masters: MasterKeys) -> str:
             "a new master key is written into DAYBOOK_MASTER_KEY_FILE, which is not set:"
             " put it first into DAYBOOK_MASTER_KEY yourself, the old one after it, and start every role again"
         )
-    if any(one.keys for one in _others(url, masters)):
-        raise RotationMustBeFinished(
-            "keys are still wrapped by an older master key: `daybook keys rotate` first"
-        )
-    require_right_master(url, masters)
-    write_master_keys(file, [new_secret(), *secrets_in(file)])
-    return masters.current().id
+    with _alone(url):
+        _require_finished(url, masters)
+        require_right_master(url, masters)
+        write_master_keys(file, [new_secret(), *secrets_in(file)])
+        return masters.current().id
 
 
 def drop_old(url: str, masters: MasterKeys) -> list[str]:
@@ -120,12 +121,10 @@ def drop_old(url: str, masters: MasterKeys) -> list[str]:
     file = masters.file
     if file is None:
         raise MasterKeyMustBeGiven("take the old keys out of DAYBOOK_MASTER_KEY yourself")
-    if any(one.keys for one in _others(url, masters)):
-        raise RotationMustBeFinished(
-            "keys are still wrapped by an older master key: `daybook keys rotate` first"
-        )
-    old = masters.ids()[1:]
-    write_master_keys(file, secrets_in(file)[:1])
+    with _alone(url):
+        _require_finished(url, masters)
+        old = masters.ids()[1:]
+        write_master_keys(file, secrets_in(file)[:1])
     return old
 
 
@@ -158,6 +157,21 @@ def require_right_master(url: str, masters: MasterKeys) -> None:
         row = connection.execute(READ_KEY, (INDEX_OWNER,)).fetchone()
     if row is not None:
         require_right(masters, row)
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """Nobody else changes the master keys meanwhile: of two, one would overwrite a key that wraps something."""
+    with connect(url, application="daybook keys") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        yield
+
+
+def _require_finished(url: str, masters: MasterKeys) -> None:
+    if _others(url, masters):
+        raise RotationMustBeFinished(
+            "keys are still wrapped by an older master key: `daybook keys rotate` first"
+        )
 
 
 def _others(url: str, masters: MasterKeys) -> list[Wrapping]:

@@ -80,6 +80,18 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_file_that_becomes_unusable_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    write_master_keys(file, [new_secret()])
+    masters = MasterKeys(file=file)
+    before = masters.current().id
+
+    file.write_text("rubbish")
+    assert masters.current().id == before
+    file.unlink()
+    assert masters.current().id == before
+
+
 def test_a_wrapped_key_is_of_no_use_in_another_row() -> None:
     master, mine, yours = MasterKey(bytes(32)), uuid4(), uuid4()
     wrapped = master.wrap(bytes(32), owner=binding(mine, "user"))

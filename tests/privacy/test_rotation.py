@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -125,6 +126,21 @@ def test_a_rotation_that_was_killed_half_way_goes_on(
     assert run("rotate") == 0
     assert by_master(database) == {new: 6_000}
     assert run("status") == 0
+
+
+def test_of_two_who_begin_a_rotation_at_once_one_is_refused(database: Database, file: Path) -> None:
+    live(database, MasterKeys(file=file), lambda people: people.register("a@example.com", PASSWORD, "A"))
+
+    def begin(_: int) -> bool:
+        try:
+            rotating.begin_with_new_key(database.app_url, MasterKeys(file=file))
+        except rotating.RotationMustBeFinished:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as operators:
+        assert sorted(operators.map(begin, range(4))) == [False, False, False, True]
+    assert len(file.read_text().split()) == 2
 
 
 def test_keys_that_are_wrapped_meanwhile_by_who_does_not_know_the_new_one_are_met_too(

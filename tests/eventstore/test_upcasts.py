@@ -13,7 +13,7 @@ from domain import facts
 from domain.account import Account
 from domain.facts import KINDS, TOPICS, UPCASTS
 from infrastructure.eventstore import log
-from infrastructure.eventstore.aggregates import load_aggregates
+from infrastructure.eventstore.aggregates import SNAPSHOT_TOPICS, load_aggregates
 from infrastructure.eventstore.mapper import EventIsUnreadable, StructMapper, decode_event, encode_event
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.postgres.connections import connect
@@ -206,7 +206,7 @@ def test_a_snapshot_of_old_events_is_the_same_as_their_fold(old_log: str) -> Non
         connection.execute("DELETE FROM stored_snapshots")
         from_events = load_aggregates(connection, [(Account, ACCOUNT)])[ACCOUNT]
 
-    assert kept == [(4, "Account/1")]
+    assert kept == [(4, SNAPSHOT_TOPICS[Account])]
     assert from_snapshot == from_events
 
 

@@ -3,30 +3,46 @@
 An answer is stored with its idempotency key, so a repeated request gets these same bytes again.
 """
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.account import Account
+from domain.corporate_action import CorporateAction
+from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
-from domain.terms import OrderType, Side, TimeInForce
-from domain.values import Money, Price, Quantity
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
+from domain.trade import total
+from domain.values import NOTHING, Money, Price, Quantity
 
 
 class AccountAnswer(Struct, kw_only=True, gc=False):
-    """An account's cash after a command. `held` is promised to open orders; the rest may be spent."""
+    """An account's cash after a command. `held` is promised to open orders, `withdrawing` on its way out; the rest,
+    `available`, may be spent.
+
+    `unsettled` is what sales have yet to bring: it may be spent, and not be paid out. `owed` is owed to the firm.
+    """
 
     account_id: UUID
     status: str
     cash: Money
     held: Money
     available: Money
+    unsettled: Money = NOTHING
+    withdrawable: Money | None = None  # None in answers stored before it was told
     transfer_id: UUID | None = None
     log_position: int = 0
+    withdrawing: Money = NOTHING
+    owed: Money = NOTHING
+    lot_method: LotMethod = LotMethod.FIFO
+    transfer_status: str | None = None
 
     @classmethod
-    def of(cls, account: Account, *, transfer_id: UUID | None = None) -> "AccountAnswer":
+    def of(
+        cls, account: Account, *, transfer_id: UUID | None = None, transfer_status: str | None = None
+    ) -> "AccountAnswer":
         """Describe the account as it is now."""
         return cls(
             account_id=account.id,
@@ -34,7 +50,13 @@ class AccountAnswer(Struct, kw_only=True, gc=False):
             cash=account.cash,
             held=account.held,
             available=account.available,
+            unsettled=account.unsettled_proceeds,
+            withdrawable=account.withdrawable,
             transfer_id=transfer_id,
+            withdrawing=account.withdrawing,
+            owed=account.owed,
+            lot_method=account.lot_method,
+            transfer_status=transfer_status,
         )
 
 
@@ -63,7 +85,11 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
     ended_at: datetime | None
     venue: str | None
     revision: int
+    charges: Money = NOTHING
+    charges_held: Money = NOTHING
     log_position: int = 0
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] = ()
 
     @classmethod
     def of(cls, order: Order) -> "OrderAnswer":
@@ -93,6 +119,10 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             ended_at=order.ended_at,
             venue=order.venue,
             revision=order.revision,
+            charges=total(tuple(order.charged.values())),
+            charges_held=order.charges_held,
+            lot_method=order.lot_method,
+            lots=terms.chosen_lots,
         )
 
 
@@ -104,4 +134,56 @@ class ErasureAnswer(Struct, kw_only=True, gc=False):
     log_position: int = 0
 
 
-Answer = AccountAnswer | OrderAnswer | ErasureAnswer
+class ActionAnswer(Struct, kw_only=True, gc=False):
+    """A corporate action after a command. A dividend has a rate and dates, a split a ratio."""
+
+    action_id: UUID
+    kind: str
+    symbol: str
+    status: str
+    ex_date: date
+    rate: Decimal | None
+    record_date: date | None
+    pay_date: date | None
+    numerator: int | None
+    denominator: int | None
+    cash_in_lieu: Price | None
+    announced_at: datetime
+    log_position: int = 0
+
+    @classmethod
+    def of(cls, action: CorporateAction) -> "ActionAnswer":
+        """Describe the action as it is now."""
+        ex_date, announced_at = action.ex_date, action.announced_at
+        assert ex_date is not None and announced_at is not None, "an action is born announced"  # noqa: S101, PT018
+        return cls(
+            action_id=action.id,
+            kind=action.kind or "",
+            symbol=action.symbol,
+            status=action.status or "",
+            ex_date=ex_date,
+            rate=action.rate,
+            record_date=action.record_date,
+            pay_date=action.pay_date,
+            numerator=action.numerator,
+            denominator=action.denominator,
+            cash_in_lieu=action.cash_in_lieu,
+            announced_at=announced_at,
+        )
+
+
+class PeriodAnswer(Struct, kw_only=True, gc=False):
+    """A month's interest after a command: the rates it is paid at, and whether everybody has been paid."""
+
+    period_id: UUID
+    rates: tuple[AnnualRate, ...]
+    is_paid: bool
+    log_position: int = 0
+
+    @classmethod
+    def of(cls, period: InterestPeriod) -> "PeriodAnswer":
+        """Describe the month as it is now."""
+        return cls(period_id=period.id, rates=period.rates, is_paid=period.is_paid)
+
+
+Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer | ErasureAnswer

@@ -5,7 +5,7 @@ Each names its account: that is where it is routed, and nothing it does leaves t
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from domain.aggregate import Aggregate
 from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position, position_id
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
+from domain.transfer import Direction, Transfer
 from domain.values import Money, Price, Quantity
 
 Stream: TypeAlias = tuple[type[Aggregate], UUID]
@@ -38,18 +39,62 @@ class OpenAccount(Command, frozen=True, kw_only=True):
     owner_id: UUID
 
 
-class Deposit(Command, frozen=True, kw_only=True):
+class TransferCommand(Command, frozen=True, kw_only=True):
+    """An order to Daybook concerning one transfer and the cash it moves."""
+
+    transfer_id: UUID
+
+    def streams(self) -> Iterator[Stream]:
+        """The account and the transfer."""
+        yield Account, self.account_id
+        yield Transfer, self.transfer_id
+
+
+class Deposit(TransferCommand, frozen=True, kw_only=True):
     """Take in money from outside. `amount` in dollars, whole cents."""
 
-    transfer_id: UUID
     amount: Money
 
+    def streams(self) -> Iterator[Stream]:
+        """The account: a new transfer's stream is read by those who begin one."""
+        yield Account, self.account_id
 
-class Withdraw(Command, frozen=True, kw_only=True):
+
+class Withdraw(TransferCommand, frozen=True, kw_only=True):
     """Pay out free cash. `amount` in dollars, whole cents."""
 
-    transfer_id: UUID
     amount: Money
+
+    def streams(self) -> Iterator[Stream]:
+        """The account: a new transfer's stream is read by those who begin one."""
+        yield Account, self.account_id
+
+
+class CompleteTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank did a transfer; told again, nothing changes."""
+
+
+class FailTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank did not do a transfer. `reason` is a code."""
+
+    reason: str
+
+
+class ReturnTransfer(TransferCommand, frozen=True, kw_only=True):
+    """Note that the bank took back a completed transfer. `reason` is a code.
+
+    `direction` and `amount` are the transfer's own, as the table of transfers has them.
+    """
+
+    reason: str
+    direction: Direction
+    amount: Money
+
+
+class Settle(Command, frozen=True, kw_only=True):
+    """Settle everything of the account that is due on `through` or before."""
+
+    through: date
 
 
 class SuspendAccount(Command, frozen=True, kw_only=True):
@@ -63,6 +108,12 @@ class ReinstateAccount(Command, frozen=True, kw_only=True):
 
     reason: str
     is_approved: bool = False
+
+
+class ChooseLotMethod(Command, frozen=True, kw_only=True):
+    """Say by which method sales choose their lots when their order does not say."""
+
+    method: LotMethod
 
 
 class CloseAccount(Command, frozen=True, kw_only=True):
@@ -119,6 +170,8 @@ class PlaceOrder(OrderCommand, frozen=True, kw_only=True):
     limit_price: Price | None = None
     stop_price: Price | None = None
     client_order_id: str | None = None
+    lot_method: LotMethod | None = None
+    lots: tuple[LotChoice, ...] | None = None
     ask: Price | None = None
     is_new: bool = True
 

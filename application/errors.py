@@ -6,6 +6,7 @@ Refusal
     ├── LogMustBeWritable                   PostgreSQL does not answer; send it again with its key
     ├── MarketClockMustRun                  no market time to stamp facts with
     ├── QuotesMustBeKnown                   no quotes have arrived yet
+    ├── ExportsMustBeFew                    as many exports as may be are being made
     └── ReadTableMustReachPosition          the read table is behind the position asked for
 """
 
@@ -38,6 +39,10 @@ class MarketClockMustRun(Unavailable):
 
 class QuotesMustBeKnown(Unavailable):
     """No quotes have arrived yet."""
+
+
+class ExportsMustBeFew(Unavailable):
+    """As many exports as one process makes at once are being made."""
 
 
 class ReadTableMustReachPosition(Unavailable):

@@ -1,14 +1,14 @@
 """A whole account as it stood at a moment: the fold of its events up to there, and nothing else."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
 from application.answers import OrderAnswer
 from application.brokerage import fold
-from domain.account import Account
+from domain.account import Account, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import MomentMustBeWithinTheAccountsLife
 from domain.order import Order
@@ -41,6 +41,12 @@ class AccountAsOf(Struct, frozen=True, kw_only=True):
     cash: Money
     held: Money
     available: Money
+    withdrawing: Money
+    owed: Money
+    unsettled: Money
+    withdrawable: Money
+    settlements: dict[date, Unsettled]
+    good_faith_violations: list[date]
     positions: list[PositionAsOf]
     open_orders: list[OrderAnswer]
 
@@ -69,6 +75,12 @@ def account_as_of(account_id: UUID, history: Iterable[tuple[int, Event]]) -> Acc
         cash=account.cash,
         held=account.held,
         available=account.available,
+        withdrawing=account.withdrawing,
+        owed=account.owed,
+        unsettled=account.unsettled_proceeds,
+        withdrawable=account.withdrawable,
+        settlements=account.unsettled,
+        good_faith_violations=account.good_faith_violations,
         positions=_positions(aggregates.values()),
         open_orders=_open_orders(aggregates.values(), orders_at),
     )

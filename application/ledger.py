@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from application.rules import TradingRules
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
+from domain.corporate_action import FIRM, CorporateAction
 from domain.erasure import Erasure
-from domain.errors import AccountMustExist, OrderMustExist
+from domain.errors import AccountMustExist, OrderMustExist, TransferMustExist
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position, position_id
+from domain.trade import TradeDates
+from domain.transfer import Transfer
 
 A = TypeVar("A", bound=Aggregate)
 Load = Callable[[type[Any], UUID, UUID], Any]
@@ -21,14 +25,19 @@ class Ledger:
     """One decision's view of the log. Made for one command and dropped after it.
 
     `load(kind, id, account_id)` answers the aggregate as of the end of the log, or a blank one of
-    version 0. `collar` is the share above the ask that a market buy may cost.
+    version 0.
     """
 
-    def __init__(self, load: Load, *, now: datetime, collar: Decimal) -> None:
+    def __init__(self, load: Load, *, now: datetime, rules: TradingRules) -> None:
         self._load = load
-        self._touched: dict[UUID, Aggregate] = {}
+        self._touched: dict[int, Aggregate] = {}  # by the number its id is, which is cheaper than the id
         self.now = now
-        self.collar = collar
+        self.rules = rules
+
+    @property
+    def dates(self) -> TradeDates:
+        """Today by the exchange, and when a trade made now settles."""
+        return self.rules.cycle.dates(self.now)
 
     def account(self, account_id: UUID) -> Account:
         """The account. Raises AccountMustExist."""
@@ -53,7 +62,7 @@ class Ledger:
         if not is_new:
             return self._touch(Order, order_id, account_id)
         order = Order(id=order_id, account_id=account_id)
-        self._touched[order_id] = order
+        self._touched[order_id.int] = order
         return order
 
     def position(self, account_id: UUID, symbol: str) -> Position:
@@ -61,6 +70,21 @@ class Ledger:
         position = self._touch(Position, position_id(account_id, symbol), account_id)
         position.symbol = symbol
         return position
+
+    def transfer(self, transfer_id: UUID, *, account_id: UUID) -> Transfer:
+        """A transfer, begun or not yet. Raises TransferMustExist when it is another account's."""
+        transfer = self._touch(Transfer, transfer_id, account_id)
+        if transfer.account_id != account_id:
+            raise TransferMustExist(f"there is no transfer {transfer_id}")
+        return transfer
+
+    def corporate_action(self, action_id: UUID) -> CorporateAction:
+        """The corporate action, announced or not yet."""
+        return self._touch(CorporateAction, action_id, FIRM)
+
+    def interest_period(self, period_id: UUID) -> InterestPeriod:
+        """A month's interest, begun or not yet."""
+        return self._touch(InterestPeriod, period_id, FIRM)
 
     def erasure(self, erasure_id: UUID, *, account_id: UUID) -> Erasure:
         """A person's erasure, certified or not yet."""
@@ -76,5 +100,5 @@ class Ledger:
 
     def _touch(self, kind: type[A], aggregate_id: UUID, account_id: UUID) -> A:
         aggregate: A = self._load(kind, aggregate_id, account_id)
-        self._touched[aggregate_id] = aggregate
+        self._touched[aggregate_id.int] = aggregate
         return aggregate

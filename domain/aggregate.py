@@ -4,24 +4,35 @@ Events and aggregates refer to nothing that refers back to them, so the cyclic g
 look at them (`gc=False`): with a million in memory, looking would cost more than deciding.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 
 
-class Event(Struct, frozen=True, kw_only=True, gc=False):
+class EventRef(Struct, frozen=True, gc=False):
+    """One event of the log: its aggregate, and its number among the aggregate's events."""
+
+    originator_id: UUID
+    originator_version: int
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact about one aggregate. Stored for ever: fields may be added with a default, never changed.
 
+    What has its default is not stored, so neither may a default ever change.
     `recorded_at` is UTC by the clock the system runs on (the wall, or the market's own when real
-    data is replayed). Order follows the log, never this time.
+    data is replayed). Order follows the log, never this time. `effective_on` is the day the books count it
+    to when that is not the day it was recorded: a correction keeps the day of what it `corrects`.
     """
 
     originator_id: UUID
     originator_version: int
     account_id: UUID
     recorded_at: datetime
+    effective_on: date | None = None
+    corrects: EventRef | None = None
 
     def apply(self, aggregate: Any) -> None:
         """Change the aggregate's state to what this fact says. Never refuses: it also runs on replay."""
@@ -54,7 +65,8 @@ class Aggregate(Struct, kw_only=True, omit_defaults=True, gc=False):
             recorded_at=at,
             **facts,
         )
-        self.evolve(event)
+        event.apply(self)
+        self.version = event.originator_version
         self.pending.append(event)
         return event
 

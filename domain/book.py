@@ -71,7 +71,31 @@ class Book:
         """Note, after a restart, what orders of this side have taken of a quote already."""
         shelf = self._shelf(symbol)
         if shelf.turns_to(quote_sequence):
+            shelf.has_moved = True
             shelf.half(side == Side.BUY).taken += quantity
+
+    def on_quotes(self, quotes: Iterable[Quote], session: Session) -> Iterator[list[Intent]]:
+        """`on_quote` for many in turn, those that do nothing left out. Take each list up before asking for the next:
+        the orders in it change with the quotes that follow.
+
+        Nearly every quote does nothing, so what tells that stands here in one loop, without a call for each.
+        """
+        if not session.is_open:
+            return
+        shelf_of, by_last = self._shelves.get, self._by_last
+        for quote in quotes:
+            shelf = shelf_of(quote.symbol) or self._shelf(quote.symbol)
+            is_quiet = (
+                not shelf.has_moved
+                and not shelf.fresh
+                and (shelf.buys_up_to is None or quote.ask is None or quote.ask > shelf.buys_up_to)
+                and (shelf.sells_from is None or quote.bid is None or quote.bid < shelf.sells_from)
+                and (shelf.has_no_stops or shelf.elects_nothing(quote, by_last))
+            )
+            if is_quiet and quote.sequence >= shelf.sequence:
+                shelf.sequence = quote.sequence
+            elif intents := self.on_quote(quote, session):
+                yield intents
 
     def on_quote(self, quote: Quote, session: Session) -> list[Intent]:
         """What a quote does to the orders of its symbol. One that is older than the last does nothing."""
@@ -133,6 +157,7 @@ class Book:
                 return
             quantity = order.takes(offered)
             if quantity and not order.is_over(session):
+                self._shelves[order.symbol].has_moved = True
                 half.taken += quantity
                 order.leaves -= quantity
                 order.is_accepted = True

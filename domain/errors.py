@@ -7,11 +7,15 @@
     │   ├── QuantityMustHaveAtMostSixPlaces
     │   ├── SymbolMustBeWellFormed
     │   ├── OrderTermsMustFitItsType
+    │   ├── LotMethodMustStandByItself
     │   ├── ReplacementMustChangeSomething
-    │   └── InstantMustBeWellFormed
+    │   ├── InstantMustBeWellFormed
+    │   └── CorporateActionMustBeWellFormed
     ├── NotFound
     │   ├── AccountMustExist
     │   ├── OrderMustExist
+    │   ├── TransferMustExist
+    │   ├── CorporateActionMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
     │   ├── OrderMustBeOpen
@@ -20,11 +24,19 @@
     │   ├── IdempotencyKeyMustMatchItsRequest
     │   ├── ReinstatementMustBeApproved
     │   ├── AccountMustBeEmpty
+    │   ├── SettlementMustBeDue
+    │   ├── TransferMustAllow
+    │   ├── CorporateActionMustBeNew
+    │   ├── CorporateActionMustNotHaveBegun
+    │   ├── CorporateActionMustBeDue
+    │   ├── ExDateMustNotHavePassed
+    │   ├── InterestMustBeDue
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
         ├── AvailableCashMustCoverWithdrawal
         ├── FreeSharesMustCoverOrder
+        ├── LotsMustCoverOrder
         ├── AccountMustBeOpenForTrading
         ├── SymbolMustBeQuoted
         ├── ExecutionMustNotExceedLeaves
@@ -88,6 +100,10 @@ class OrderTermsMustFitItsType(InputIsWrong):
     """A limit or stop price is missing, or given where the order type has none."""
 
 
+class LotMethodMustStandByItself(InputIsWrong):
+    """A standing order for lots names a method that only an order can follow."""
+
+
 class ReplacementMustChangeSomething(InputIsWrong):
     """A replacement asks for what the order already is."""
 
@@ -96,12 +112,24 @@ class InstantMustBeWellFormed(InputIsWrong):
     """A moment in time has no offset from UTC, or both a time and a log position were asked for."""
 
 
+class CorporateActionMustBeWellFormed(InputIsWrong):
+    """A dividend's rate or dates, or a split's ratio, cannot be meant."""
+
+
 class AccountMustExist(NotFound):
     """No account has this id."""
 
 
 class OrderMustExist(NotFound):
     """No order of this account has this id."""
+
+
+class TransferMustExist(NotFound):
+    """No transfer of this account has this id."""
+
+
+class CorporateActionMustExist(NotFound):
+    """No corporate action has this id."""
 
 
 class MomentMustBeWithinTheAccountsLife(NotFound):
@@ -132,6 +160,34 @@ class AccountMustBeEmpty(Conflict):
     """An account with cash, shares or open orders cannot be closed."""
 
 
+class SettlementMustBeDue(Conflict):
+    """A day is to be settled that has not come."""
+
+
+class TransferMustAllow(Conflict):
+    """What is told of a transfer cannot happen in its status, such as the return of one that failed."""
+
+
+class CorporateActionMustBeNew(Conflict):
+    """A corporate action of this kind was announced for this symbol and ex-date with other terms."""
+
+
+class CorporateActionMustNotHaveBegun(Conflict):
+    """The corporate action is being applied, or has been: it cannot be taken back any more."""
+
+
+class CorporateActionMustBeDue(Conflict):
+    """The corporate action is not due yet, or was cancelled."""
+
+
+class ExDateMustNotHavePassed(Conflict):
+    """A split is announced for a day that is over: what was traded since is in new shares already."""
+
+
+class InterestMustBeDue(Conflict):
+    """Interest is to be paid for a month that is not over."""
+
+
 class AccountMustNotBeClosed(Conflict):
     """The account is closed."""
 
@@ -146,6 +202,10 @@ class AvailableCashMustCoverWithdrawal(RuleBroken):
 
 class FreeSharesMustCoverOrder(RuleBroken):
     """The order would sell more shares than are free: no short sales."""
+
+
+class LotsMustCoverOrder(RuleBroken):
+    """A lot that the order names is not there, or has too few shares that no other order has named."""
 
 
 class AccountMustBeOpenForTrading(RuleBroken):

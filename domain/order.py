@@ -5,10 +5,12 @@ Statuses are Alpaca's words; `accepted` means that Daybook has taken the order a
 A stop's election changes what the order may do, not its status, as in FIX (ExecType L).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import UnsetType
 
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
@@ -20,9 +22,20 @@ from domain.errors import (
     ReplacementMustChangeSomething,
     StopMustNotBeElected,
 )
-from domain.terms import OrderTerms
-from domain.trade import Trade
-from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity, average, rounded_down, rounded_up
+from domain.fees import FeeSchedule
+from domain.terms import LotMethod, OrderTerms
+from domain.trade import Charge, Trade, TradeDates, total
+from domain.values import (
+    NO_SHARES,
+    NOTHING,
+    Money,
+    Price,
+    Quantity,
+    average,
+    rounded,
+    rounded_down,
+    rounded_up,
+)
 
 
 class OrderStatus(StrEnum):
@@ -37,7 +50,7 @@ class OrderStatus(StrEnum):
 
 
 S = OrderStatus
-OPEN_STATUSES = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED})
+OPEN_STATUSES = (S.ACCEPTED, S.PARTIALLY_FILLED)
 
 LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
     None: {"Placed": (S.ACCEPTED,), "Rejected": (S.REJECTED,)},
@@ -45,12 +58,14 @@ LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
         "Accepted": (S.ACCEPTED,),
         "Triggered": (S.ACCEPTED,),
         "Replaced": (S.ACCEPTED,),
+        "Adjusted": (S.ACCEPTED,),
         "Executed": (S.PARTIALLY_FILLED, S.FILLED),
         "Cancelled": (S.CANCELLED,),
         "Expired": (S.EXPIRED,),
     },
     S.PARTIALLY_FILLED: {
         "Replaced": (S.PARTIALLY_FILLED,),
+        "Adjusted": (S.PARTIALLY_FILLED,),
         "Executed": (S.PARTIALLY_FILLED, S.FILLED),
         "Cancelled": (S.CANCELLED,),
         "Expired": (S.EXPIRED,),
@@ -82,17 +97,24 @@ class Order(Aggregate, kw_only=True):
         NOTHING  # the notional to the cent, up for a buy, down for a sale: what changed hands so far
     )
     executions: set[UUID] = set()
+    charged: dict[str, Charge] = {}  # by name, over all executions
+    charges_held: Money = NOTHING  # what of a buy's hold is for charges; they never come to more
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
     class Placed(Event, frozen=True, kw_only=True):
-        """The order was taken, with its cover held. `price_cap` bounds what a buy may pay a share."""
+        """The order was taken, with its cover held. `price_cap` bounds what a buy may pay a share.
+
+        `charges_held` is what of the cover is for charges.
+        """
 
         terms: OrderTerms
         price_cap: Price | None = None
+        charges_held: Money = NOTHING
 
         def apply(self, order: "Order") -> None:
             order.terms, order.price_cap = self.terms, self.price_cap
+            order.charges_held = self.charges_held
             order.status, order.placed_at = S.ACCEPTED, self.recorded_at
 
     class Rejected(Event, frozen=True, kw_only=True):
@@ -126,7 +148,10 @@ class Order(Aggregate, kw_only=True):
             order.triggered_at = self.recorded_at
 
     class Executed(Event, frozen=True, kw_only=True):
-        """A venue traded for the order (FIX ExecType F). `quote` is the sequence of the quote it took."""
+        """A venue traded for the order (FIX ExecType F). `quote` is the sequence of the quote it took.
+
+        `amount` is the shares' money to the cent, before charges.
+        """
 
         execution_id: UUID
         venue: str
@@ -135,9 +160,12 @@ class Order(Aggregate, kw_only=True):
         amount: Money
         leaves_quantity: Quantity
         quote: int
+        charges: tuple[Charge, ...] = ()
 
         def apply(self, order: "Order") -> None:
             order.executions.add(self.execution_id)
+            for charge in self.charges:
+                order._charge(charge)
             order.venue = self.venue
             order.filled += self.quantity
             order.notional += self.quantity * self.price
@@ -152,9 +180,27 @@ class Order(Aggregate, kw_only=True):
         terms: OrderTerms
         price_cap: Price | None = None
         revision: int
+        charges_held: Money = NOTHING
 
         def apply(self, order: "Order") -> None:
             order.terms, order.price_cap, order.revision = self.terms, self.price_cap, self.revision
+            order.charges_held = self.charges_held
+
+    class Adjusted(Event, frozen=True, kw_only=True):
+        """A split changed quantity and prices (FIX ExecType D, Restated, ExecRestatementReason 0).
+
+        `filled` is what has been filled, in new shares. The money that changed hands stays what it was.
+        """
+
+        action_id: UUID
+        terms: OrderTerms
+        price_cap: Price | None = None
+        filled: Quantity
+        revision: int
+
+        def apply(self, order: "Order") -> None:
+            order.terms, order.price_cap, order.revision = self.terms, self.price_cap, self.revision
+            order.filled = self.filled
 
     class Cancelled(Event, frozen=True, kw_only=True):
         """The rest of the order was taken back."""
@@ -176,10 +222,12 @@ class Order(Aggregate, kw_only=True):
 
     # What may be decided. Check every rule, then record one fact.
 
-    def place(self, terms: OrderTerms, *, price_cap: Price | None, at: datetime) -> None:
-        """Take the order. Its cover must have been held in the same decision."""
+    def place(
+        self, terms: OrderTerms, *, price_cap: Price | None, charges_held: Money = NOTHING, at: datetime
+    ) -> None:
+        """Take the order. Its cover, charges included, must have been held in the same decision."""
         self.require_new()
-        self.record(Order.Placed, at=at, terms=terms, price_cap=price_cap)
+        self.record(Order.Placed, at=at, terms=terms, price_cap=price_cap, charges_held=charges_held)
 
     def reject(self, terms: OrderTerms, *, reason: str, detail: str, at: datetime) -> None:
         """Refuse the order, and keep it with its reason."""
@@ -199,15 +247,27 @@ class Order(Aggregate, kw_only=True):
         self.record(Order.Triggered, at=at, quote=quote, elected_by=elected_by, price=price)
 
     def execute(
-        self, quantity: Quantity, price: Price, *, execution_id: UUID, venue: str, quote: int, at: datetime
+        self,
+        quantity: Quantity,
+        price: Price,
+        *,
+        execution_id: UUID,
+        venue: str,
+        quote: int,
+        dates: TradeDates,
+        fees: FeeSchedule,
+        at: datetime,
     ) -> Trade:
-        """Take in an execution: never more than is left, never worse than the limit."""
+        """Take in an execution: never more than is left, never worse than the limit. `fees` says its charges."""
         self._require("Executed")
         self._require_within_limit(price)
         if quantity > self.leaves:
             raise ExecutionMustNotExceedLeaves(f"{quantity} executed, {self.leaves} left")
-        to_the_cent = rounded_up if self._terms.is_buy else rounded_down
-        amount = to_the_cent(self.notional + quantity * price) - self.spent
+        is_buy, notional = self._terms.is_buy, self.notional + quantity * price
+        amount = (rounded_up if is_buy else rounded_down)(notional) - self.spent
+        street = rounded(notional) - rounded(self.notional)
+        charges = self._charges(quantity, price, amount=amount, day=dates.trade_date, fees=fees)
+        charged = total(charges)
         self.record(
             Order.Executed,
             at=at,
@@ -218,6 +278,7 @@ class Order(Aggregate, kw_only=True):
             amount=amount,
             leaves_quantity=self.leaves - quantity,
             quote=quote,
+            charges=charges,
         )
         return Trade(
             order_id=self.id,
@@ -225,11 +286,17 @@ class Order(Aggregate, kw_only=True):
             symbol=self.symbol,
             quantity=quantity,
             price=price,
-            amount=amount,
+            amount=amount + charged if is_buy else amount - charged,
+            street=street,
             leaves_quantity=self.leaves,
+            trade_date=dates.trade_date,
+            settles_on=dates.settles_on,
+            charges=charges,
         )
 
-    def replace(self, terms: OrderTerms, *, price_cap: Price | None, at: datetime) -> None:
+    def replace(
+        self, terms: OrderTerms, *, price_cap: Price | None, charges_held: Money = NOTHING, at: datetime
+    ) -> None:
         """Change quantity or prices of an open order. The quantity is the order's total."""
         self._require("Replaced")
         if terms == self.terms:
@@ -238,7 +305,29 @@ class Order(Aggregate, kw_only=True):
             raise QuantityMustExceedFilled(f"{self.filled} is filled already")
         if self.triggered_at is not None and terms.stop_price != self._terms.stop_price:
             raise StopMustNotBeElected("the stop has been elected")
-        self.record(Order.Replaced, at=at, terms=terms, price_cap=price_cap, revision=self.revision + 1)
+        self.record(
+            Order.Replaced,
+            at=at,
+            terms=terms,
+            price_cap=price_cap,
+            revision=self.revision + 1,
+            charges_held=charges_held,
+        )
+
+    def adjust(
+        self, terms: OrderTerms, *, price_cap: Price | None, filled: Quantity, action_id: UUID, at: datetime
+    ) -> None:
+        """Bring an open order to the shares and prices after a split."""
+        self._require("Adjusted")
+        self.record(
+            Order.Adjusted,
+            at=at,
+            action_id=action_id,
+            terms=terms,
+            price_cap=price_cap,
+            filled=filled,
+            revision=self.revision + 1,
+        )
 
     def cancel(self, reason: str, *, at: datetime) -> None:
         """Take back what is left of the order; asking again changes nothing."""
@@ -262,6 +351,12 @@ class Order(Aggregate, kw_only=True):
         return self._terms.symbol
 
     @property
+    def lot_method(self) -> LotMethod | None:
+        """By which method a sale chooses its lots; None leaves that to the account's standing order."""
+        method = self._terms.lot_method
+        return None if isinstance(method, UnsetType) else method
+
+    @property
     def is_open(self) -> bool:
         """Whether it may still trade."""
         return self.status in OPEN_STATUSES
@@ -281,7 +376,8 @@ class Order(Aggregate, kw_only=True):
         """Cash that must stay held so that no further fill of a buy can overdraw the account."""
         if not self.is_open or not self._terms.is_buy or self.price_cap is None:
             return NOTHING
-        return rounded_up(self.notional + self.leaves * self.price_cap) - self.spent
+        shares = rounded_up(self.notional + self.leaves * self.price_cap) - self.spent
+        return shares + self._charges_left if self.charges_held else shares
 
     @property
     def waits_for_stop(self) -> bool:
@@ -298,6 +394,34 @@ class Order(Aggregate, kw_only=True):
         assert self.terms is not None, "an order is born with its terms"  # noqa: S101  a fault of ours
         return self.terms
 
+    @property
+    def _charges_left(self) -> Money:
+        """What of a buy's hold is still there for charges."""
+        return self.charges_held - total(tuple(self.charged.values()))
+
+    def _charges(
+        self, quantity: Quantity, price: Price, *, amount: Money, day: date, fees: FeeSchedule
+    ) -> tuple[Charge, ...]:
+        side = self._terms.side
+        if not fees.in_force(day, side):
+            return ()
+        return fees.charges(
+            day=day,
+            side=side,
+            quantity=quantity,
+            notional=quantity * price,
+            so_far=self.charged,
+            at_most=self._charges_left if self._terms.is_buy else amount,
+        )
+
+    def _charge(self, charge: Charge) -> None:
+        before = self.charged.get(charge.name)
+        if before is not None:
+            charge = Charge(
+                name=charge.name, amount=before.amount + charge.amount, exact=before.exact + charge.exact
+            )
+        self.charged[charge.name] = charge
+
     def _require(self, fact: str) -> None:
         if fact not in LIFE[self.status]:
             raise OrderMustBeOpen(f"the order is {self.status}")
@@ -311,7 +435,7 @@ class Order(Aggregate, kw_only=True):
         if too_dear or too_cheap:
             raise ExecutionMustRespectItsLimit(f"{price} is worse than the order allows")
 
-    FACTS = (Placed, Rejected, Accepted, Triggered, Executed, Replaced, Cancelled, Expired)
+    FACTS = (Placed, Rejected, Accepted, Triggered, Executed, Replaced, Adjusted, Cancelled, Expired)
 
 
 def cap_on_price(terms: OrderTerms, *, ask: Price | None, collar: Decimal) -> Price | None:

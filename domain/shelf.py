@@ -77,6 +77,7 @@ class Shelf:
 
     The four prices are the nearest that would set an order off, None where no order waits: so that nearly
     every quote is known to change nothing by four comparisons. They are found anew after the ladders moved.
+    `has_moved` says that they did, or that shares were taken of the quote that the shelf has turned to.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Shelf:
         "fresh",
         "halves",
         "has_moved",
+        "has_no_stops",
         "sell_stop_to",
         "sells",
         "sells_from",
@@ -98,6 +100,7 @@ class Shelf:
         self.fresh: dict[UUID, WorkingOrder] = {}
         self.sequence = -1
         self.has_moved = True
+        self.has_no_stops = True
         self.buys_up_to: Price | None = None
         self.sells_from: Price | None = None
         self.buy_stop_from: Price | None = None
@@ -126,9 +129,11 @@ class Shelf:
         limit = self.sells_from
         if bid is not None and limit is not None and bid >= limit:
             return False
-        return self._elects_nothing(quote.last if by_last else ask, quote.last if by_last else bid)
+        return self.elects_nothing(quote, by_last)
 
-    def _elects_nothing(self, for_buys: Price | None, for_sells: Price | None) -> bool:
+    def elects_nothing(self, quote: Quote, by_last: bool) -> bool:
+        """Whether no stop waits for this quote."""
+        for_buys, for_sells = (quote.last, quote.last) if by_last else (quote.ask, quote.bid)
         stop = self.buy_stop_from
         if stop is not None and for_buys is not None and for_buys >= stop:
             return False
@@ -141,3 +146,4 @@ class Shelf:
         self.sells_from = min((ladder[0][0] for ladder in self.sells.ready if ladder), default=None)
         self.buy_stop_from = self.buys.stops[0][0] if self.buys.stops else None
         self.sell_stop_to = -self.sells.stops[0][0] if self.sells.stops else None
+        self.has_no_stops = self.buy_stop_from is None and self.sell_stop_to is None

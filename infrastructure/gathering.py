@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import row_from
 from projections.catalogue import BY_NAME
@@ -72,6 +74,7 @@ class Gatherer:
         self._projection = BY_NAME[lookup.projection]
         types = {column.name: column.sql_type for column in self._projection.table.columns}
         self._sql = lookup.sql(tuple(types), tuple(types[name] for name in lookup.by)).encode()
+        self._decode = msgspec.json.Decoder(list[lookup.row]).decode  # type: ignore[name-defined]  # a value
         self._gathering: Gathering[Key, list[Any]] = Gathering(self._rows)
 
     async def ask(self, key: Key) -> list[Any]:
@@ -83,6 +86,8 @@ class Gatherer:
         async with lend(self._pool) as connection:
             cursor = await connection.execute(self._sql, columns, prepare=True)
             rows = await cursor.fetchall()
+        if self._lookup.in_one:
+            return {keys[number - 1]: self._decode(of_key) for number, of_key in rows}
         found: dict[Key, list[Any]] = defaultdict(list)
         for values in rows:
             row = row_from(self._projection, values)

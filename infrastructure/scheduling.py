@@ -1,6 +1,7 @@
-"""What is due at a time: day orders end with their session, long streams get snapshots, old logins go, and what visitors left."""
+"""What is due at a time, done again and again by one process: day orders end with their session, for one."""
 
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import psycopg
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from msgspec import Struct
 
 from application import commands as c
 from application.answers import Answer
@@ -15,8 +17,8 @@ from application.clock import Clock
 from application.errors import Unavailable
 from application.requests import Request
 from domain.errors import Refusal
+from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.eventstore.committer import Committer
-from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.market.calendars import Calendar
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
@@ -26,9 +28,6 @@ from projections.orders import DAY_ORDERS_PLACED_BEFORE, OrderRow
 
 log = structlog.get_logger()
 
-EXPIRE_EVERY_S = 0.5
-SNAPSHOT_EVERY_S = 30
-PURGE_EVERY_S = 3600
 EXPIRE_AT_ONCE = 1000
 LEASE_CHECK_S = 0.5
 
@@ -75,54 +74,63 @@ class SessionEnds:
         return self._committer.submit(Request.by_role("scheduler", command))
 
 
-class Jobs:
-    """All jobs of the scheduler role, run by APScheduler while this process holds the lease."""
+class Job(Struct, frozen=True):
+    """Work that is done every so many seconds, each time as far as it is due."""
 
-    def __init__(self, url: str, *, session_ends: SessionEnds, snapshotter: Snapshotter) -> None:
-        self._url = url
+    name: str
+    every: float
+    work: Callable[[], Any]
+
+
+class Jobs:
+    """All jobs of the scheduler role, run while this process holds the lease: by APScheduler, and each day's
+    by its keeper, in a thread of its own.
+    """
+
+    def __init__(self, url: str, jobs: Iterable[Job], *, keeper: Keeper) -> None:
+        self._jobs = tuple(jobs)
+        self._keeper = keeper
+        self._may_work = threading.Event()
         self._lease = Lease(url, "scheduler")
-        self._session_ends = session_ends
-        self._snapshotter = snapshotter
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
 
     def run(self, stop: threading.Event) -> None:
         """Do what is due until `stop` is set. Without the lease the jobs are paused."""
-        self._scheduler.add_job(self._expire, "interval", seconds=EXPIRE_EVERY_S)
-        self._scheduler.add_job(self._snapshot, "interval", seconds=SNAPSHOT_EVERY_S)
-        self._scheduler.add_job(self._purge, "interval", seconds=PURGE_EVERY_S)
+        for job in self._jobs:
+            self._scheduler.add_job(_guarded, "interval", (job,), seconds=job.every)
         self._scheduler.start(paused=True)
+        books = threading.Thread(target=self._keeper.keep, args=(self._may_work, stop), name="books")
+        books.start()
         while not stop.is_set():
             if self._lease.hold():
                 self._scheduler.resume()
+                self._may_work.set()
+                self._keeper.here()
             else:
                 self._scheduler.pause()
+                self._may_work.clear()
             stop.wait(LEASE_CHECK_S)
         self._scheduler.shutdown(wait=True)
+        books.join()
+        self._keeper.gone()
         self._lease.release()
 
-    def _expire(self) -> None:
-        _guarded(self._session_ends.expire, job="expire")
 
-    def _snapshot(self) -> None:
-        _guarded(self._snapshotter.take, job="snapshot")
-
-    def _purge(self) -> None:
-        _guarded(self._purge_expired, job="purge")
-
-    def _purge_expired(self) -> None:
-        with connect(self._url, application="daybook scheduler") as connection:
-            connection.execute("DELETE FROM sessions WHERE expires_at < now()")
-            connection.execute(_ERASE_VISITORS.encode())
+def purge_expired(url: str) -> None:
+    """Forget logins that have ended, and what visitors left whose key has expired."""
+    with connect(url, application="daybook scheduler") as connection:
+        connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+        connection.execute(_ERASE_VISITORS.encode())
 
 
-def _guarded(work: Any, *, job: str) -> None:
+def _guarded(job: Job) -> None:
     """A job that fails is tried again at its next turn."""
     try:
-        work()
+        job.work()
     except (psycopg.Error, Unavailable) as error:
-        log.warning("a job could not be done", job=job, error=str(error).strip())
+        log.warning("a job could not be done", job=job.name, error=str(error).strip())
 
 
 def _ended(future: "Future[Answer]") -> bool:

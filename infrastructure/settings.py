@@ -47,16 +47,36 @@ class Settings(Struct, frozen=True, kw_only=True):
     market_speed: str = "1"  # market seconds per wall second, or "max"
     market_exit_at_end: bool = False  # whether the market role ends with its data, rather than idling
     collar: Decimal = Decimal("0.05")
+    settlement_days: Annotated[int, Meta(ge=0, le=10)] = 1  # sessions from trade to settlement
+    fees: Literal["us", "none"] = "us"  # what regulators charge for trades, by trade date
+    commission_file: Path | None = None  # the broker's own charges; None: none
     stop_elected_by: Literal["last", "quote"] = "last"
+    funding: Literal["instant", "ach"] = (
+        "instant"  # whether transfers are made at once, or by a simulated bank
+    )
+    funding_delay: Annotated[float, Meta(gt=0, le=31_536_000)] = (
+        86_400.0  # what that bank takes, by the clock
+    )
     fill_wait_ms: int = 250
     position_wait: float = 2.0
     projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id
+    interest_rates: str = (
+        ""  # on cash: "2026-01-01:0.035,2026-07-01:0.0325", parts of one a year; empty: none
+    )
+    withholding: Decimal = Decimal(0)  # the part of dividends and interest that is kept for the tax office
     login_hours: int = 24
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000
     queue_limit: int = 10_000
     requests_limit: int = 1_000
     batch_limit: int = 512
+    seal_interval: Annotated[float, Meta(gt=0)] = 1.0
+    seal_events: Annotated[int, Meta(ge=1, le=100_000)] = 10_000  # a seal is written for so many at most
+    seal_file: Path | None = None  # None: seals/seals.jsonl in the data folder
+    seal_key: Path | None = None  # None: seals/seals.key in the data folder, made when nothing is sealed yet
+    seal_bucket: str | None = None  # https://host/bucket/folder, with object lock
+    seal_bucket_interval: Annotated[float, Meta(gt=0)] = 60.0
+    seal_retention_days: Annotated[int, Meta(ge=1)] = 2192  # six years
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False
@@ -84,6 +104,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingIsWrong(f"the port must be from 0 to 65535, not {self.port}")
         if not (self.collar.is_finite() and 0 <= self.collar <= 1):
             raise SettingIsWrong(f"the collar must be from 0 to 1, not {self.collar}")
+        if not (self.withholding.is_finite() and 0 <= self.withholding < 1):
+            raise SettingIsWrong(f"the withholding must be from 0 to less than 1, not {self.withholding}")
         if self.master_key is not None and self.master_key_file is not None:
             raise SettingIsWrong("set DAYBOOK_MASTER_KEY_FILE or DAYBOOK_MASTER_KEY, not both")
         for name in ("database_url", "owner_database_url"):

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,14 +14,21 @@ from msgspec import Struct
 from application.answers import Answer
 from application.errors import DatabaseMustAnswer
 from application.requests import Request
+from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.approvals import FourEyes
+from infrastructure.bookkeeping.days import steps_of_a_day
+from infrastructure.bookkeeping.keeper import Keeper
+from infrastructure.books.downloads import Exports
+from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
 from infrastructure.four_eyes import erasures_of, four_eyes_of, people_of, require_right_master
+from infrastructure.funding.due import TransfersDue
+from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
@@ -37,8 +45,12 @@ from infrastructure.redis.channels import LOG_APPENDED, Subscription
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
-from infrastructure.scheduling import Jobs, SessionEnds
+from infrastructure.scheduling import Job, Jobs, SessionEnds, purge_expired
+from infrastructure.sealing.desk import SealDesk
+from infrastructure.sealing.running import RunningSealer
 from infrastructure.settings import SettingIsWrong, Settings
+from infrastructure.settling import Settler
+from infrastructure.trading_rules import trading_rules
 from projections.catalogue import PROJECTIONS
 
 T = TypeVar("T")
@@ -57,7 +69,7 @@ def committer_settings(settings: Settings) -> CommitterSettings:
         batch_limit=settings.batch_limit,
         queue_limit=settings.queue_limit,
         cache_aggregates=settings.cache_aggregates,
-        collar=settings.collar,
+        rules=trading_rules(settings),
     )
 
 
@@ -113,11 +125,31 @@ class Projections:
         return self._desk.job(job_id)
 
 
+class Seals:
+    """The desk of seals for an event loop."""
+
+    def __init__(self, desk: SealDesk) -> None:
+        self._desk = desk
+
+    async def ask(self, question: Callable[..., T], *parameters: Any) -> T:
+        """What the desk answers."""
+        try:
+            return await asyncio.to_thread(question, *parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseMustAnswer("the database does not answer; try again") from error
+
+    @property
+    def desk(self) -> SealDesk:
+        """The desk itself, to be asked."""
+        return self._desk
+
+
 class ApiParts(Struct, frozen=True, kw_only=True):
     """Everything the HTTP interface works with."""
 
     settings: Settings
     clock: StampingClock
+    rules: TradingRules
     commands: Commands
     reads: Reads
     orders: OrdersNow
@@ -126,8 +158,14 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     erasures: Erasures
     quotes: QuoteBoard
     history: History
+    exports: Exports
     projections: Projections
+    seals: Seals
     health: HealthCheck
+
+    def today(self) -> date:
+        """The day by the exchange. Raises MarketClockMustRun."""
+        return calendar_named(self.settings.calendar).day_of(self.clock.now())
 
     def session(self) -> Session | None:
         """Where the market stands in its calendar."""
@@ -141,8 +179,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     masters = MasterKeys.of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
+    decides_by = committer_settings(settings)
     committer = Committer(
-        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+        database_url, clock=clock, settings=decides_by, on_commit=announcer.appended
     ).start()
     news, quotes = News(redis_url), QuoteBoard(redis_url)
     async_connections = async_pool(database_url, application="daybook api")
@@ -162,11 +201,14 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         await async_connections.open()
         await asyncio.to_thread(connections.open)
         await require_right_master(people)
-        followers += [asyncio.create_task(news.follow()), asyncio.create_task(quotes.follow())]
-        followers.append(asyncio.create_task(follow_erasures(redis_url, people)))
+        followers += [
+            asyncio.create_task(each)
+            for each in (news.follow(), quotes.follow(), follow_erasures(redis_url, people))
+        ]
         yield ApiParts(
             settings=settings,
             clock=clock,
+            rules=decides_by.rules,
             commands=commands,
             reads=Reads(
                 async_connections,
@@ -180,7 +222,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             erasures=erasures,
             quotes=quotes,
             history=History(connections, clock.now),
+            exports=Exports(database_url, clock.now),
             projections=Projections(ProjectionDesk(database_url)),
+            seals=Seals(SealDesk(connections.connection)),
             health=health,
         )
     finally:
@@ -215,6 +259,7 @@ class RunningProjector:
             on_progress=self._announcer.projected,
             partitions=settings.projector_partitions,
         )
+        self._watch = BooksWatch(database_url)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -222,9 +267,12 @@ class RunningProjector:
         """Project until `stop` is set."""
         listener = threading.Thread(target=self._listen, args=(stop,), name="wake-ups", daemon=True)
         listener.start()
+        watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
+        watch.start()
         keep_what_is_here()
         self._projector.run(stop)
         listener.join(timeout=2)
+        watch.join(timeout=2)
         self._announcer.close()
 
     def start(self) -> "RunningProjector":
@@ -297,21 +345,85 @@ def executor(settings: Settings) -> RunningExecutor:
     return RunningExecutor(settings)
 
 
+def sealer(settings: Settings) -> RunningSealer:
+    """The sealer role's part."""
+    if settings.database_url is None:
+        raise SettingIsWrong("DAYBOOK_DATABASE_URL must be set, or `daybook up` run")
+    return RunningSealer(settings, settings.database_url)
+
+
 def run_scheduler(settings: Settings, stop: threading.Event) -> None:
     """Do what is due until `stop` is set."""
+    with deciding(settings) as at_hand:
+        keeper = Keeper(
+            at_hand.database_url,
+            urls_of(settings)[1],
+            clock=at_hand.clock,
+            calendar=calendar_named(settings.calendar),
+            steps=steps_of_a_day(settings, at_hand.committer),
+        )
+        Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
+
+
+class Deciding(Struct, frozen=True):
+    """What a process needs that gives commands of its own."""
+
+    database_url: str
+    committer: Committer
+    clock: StampingClock
+
+
+@contextmanager
+def deciding(settings: Settings) -> Iterator[Deciding]:
+    """A committer and the clock it stamps by, closed afterwards."""
     database_url, redis_url = urls_of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
     committer = Committer(
         database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
     ).start()
-    ends = SessionEnds(
-        database_url, committer=committer, clock=clock, calendar=calendar_named(settings.calendar)
-    )
-    snapshotter = Snapshotter(database_url, every=settings.snapshot_every)
     try:
-        Jobs(database_url, session_ends=ends, snapshotter=snapshotter).run(stop)
+        yield Deciding(database_url, committer, clock)
     finally:
         committer.stop()
         announcer.close()
         clock.close()
+
+
+@contextmanager
+def settler(settings: Settings) -> Iterator[Settler]:
+    """What settles trades, for a command of the operator's."""
+    with deciding(settings) as at_hand:
+        yield _settler(settings, at_hand)
+
+
+def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
+    """Everything the scheduler does, and how often."""
+    url, committer, clock = at_hand.database_url, at_hand.committer, at_hand.clock
+    calendar = calendar_named(settings.calendar)
+    ends = SessionEnds(url, committer=committer, clock=clock, calendar=calendar)
+    return [
+        Job("expire", 0.5, ends.expire),
+        Job("settle", 1, _settler(settings, at_hand).settle_today),
+        Job("transfers", 1, _transfers_due(at_hand).run),
+        Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
+        Job("purge", 3600, lambda: purge_expired(url)),
+    ]
+
+
+@contextmanager
+def transfers_due(settings: Settings) -> Iterator[TransfersDue]:
+    """What asks the bank for news, for a command of the operator's."""
+    with deciding(settings) as at_hand:
+        yield _transfers_due(at_hand)
+
+
+def _transfers_due(at_hand: Deciding) -> TransfersDue:
+    return TransfersDue(
+        at_hand.database_url, committer=at_hand.committer, clock=at_hand.clock, bank=SimulatedAch()
+    )
+
+
+def _settler(settings: Settings, at_hand: Deciding) -> Settler:
+    cycle = trading_rules(settings).cycle
+    return Settler(at_hand.database_url, committer=at_hand.committer, clock=at_hand.clock, cycle=cycle)

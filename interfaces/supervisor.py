@@ -158,9 +158,12 @@ class Supervisor:
             self._start_server("redis", redis)
             found["redis_url"] = redis.url
         if found:
-            file = self._settings.master_key_file
+            # Who gives commands from outside must stamp and count days as the roles here do.
+            settings = self._settings
+            file = settings.master_key_file
             key = {} if file is None else {"master_key_file": str(file.absolute())}
-            publish(self._settings.data_dir, {**found, **key})
+            told = {**found, **key, "clock": settings.clock, "calendar": settings.calendar}
+            publish(settings.data_dir, told)
             self._settings = structs.replace(self._settings, **found)
 
     def _find_master_key(self, owner_url: str) -> None:

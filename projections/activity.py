@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.words import describe
@@ -38,16 +41,22 @@ class Activity(Projection):
     """One row an event that a customer would want to see."""
 
     name = "activity"
-    version = 1
+    version = 2  # 2: settlements, income, splits
     row = ActivityRow
     key_columns = ("account_id", "log_position")
     only_adds = True
     ignores = (
         Account.FundsHeld,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
         Account.FundsReleased,
         Order.Accepted,
         Order.Executed,
         *Position.FACTS,
+        Transfer.Completed,
+        Transfer.Returned,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
         *Erasure.FACTS,
     )
 
@@ -60,15 +69,39 @@ class Activity(Projection):
         """Its status changed."""
         _add(rows, event, f"account_{type(event).__name__.lower()}")
 
+    @on(Account.LotMethodChosen)
+    def lot_method_chosen(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """Its sales choose their lots otherwise."""
+        _add(rows, event, "lot_method_chosen")
+
     @on(Account.Deposited)
     def deposited(self, event: Account.Deposited, rows: Rows[ActivityRow]) -> None:
-        """Money came in."""
-        _add(rows, event, "deposit", amount=event.amount, transfer_id=event.transfer_id)
+        """Money came in, less what repaid a debt."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "deposit", amount=amount, transfer_id=event.transfer_id)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[ActivityRow]) -> None:
         """Money went out."""
         _add(rows, event, "withdrawal", amount=-event.amount, transfer_id=event.transfer_id)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[ActivityRow]) -> None:
+        """A bank took a deposit back."""
+        amount = event.owed - event.amount
+        _add(rows, event, "deposit_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Account.WithdrawalPutBack)
+    def put_back(self, event: Account.WithdrawalPutBack, rows: Rows[ActivityRow]) -> None:
+        """A bank returned a withdrawal."""
+        amount = event.amount - event.repaid
+        _add(rows, event, "withdrawal_returned", amount=amount, transfer_id=event.transfer_id)
+
+    @on(Transfer.Initiated, Transfer.Failed)
+    def transfer_changed(self, event: Event, rows: Rows[ActivityRow]) -> None:
+        """A bank was asked for a transfer, or did not do it."""
+        kind = f"transfer_{type(event).__name__.lower()}"
+        _add(rows, event, kind, transfer_id=event.originator_id)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[ActivityRow]) -> None:
@@ -80,11 +113,52 @@ class Activity(Projection):
         """Shares were sold."""
         _add(rows, event, "sale", amount=event.amount, **_trade(event))
 
-    @on(Order.Placed, Order.Rejected, Order.Replaced)
+    @on(Account.DividendEntitled)
+    def entitled(self, event: Account.DividendEntitled, rows: Rows[ActivityRow]) -> None:
+        """A dividend will be paid."""
+        what = event.entitlement
+        _add(rows, event, "dividend_entitled", symbol=what.symbol, quantity=what.quantity, price=what.rate)
+
+    @on(Account.DividendPaid)
+    def dividend(self, event: Account.DividendPaid, rows: Rows[ActivityRow]) -> None:
+        """A dividend came in."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.rate}
+        _add(rows, event, "dividend", amount=event.amount, **of)
+
+    @on(Account.InterestPaid)
+    def interest(self, event: Account.InterestPaid, rows: Rows[ActivityRow]) -> None:
+        """Interest came in."""
+        _add(rows, event, "interest", amount=event.amount)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[ActivityRow]) -> None:
+        """Shares became more, or fewer; `quantity` is by how many."""
+        _add(rows, event, "split", symbol=event.symbol, quantity=event.after - event.before)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[ActivityRow]) -> None:
+        """Cash came in for the fraction of a share."""
+        of = {"symbol": event.symbol, "quantity": event.quantity, "price": event.price}
+        _add(rows, event, "cash_in_lieu", amount=event.amount, **of)
+
+    @on(Account.Settled)
+    def settled(self, event: Account.Settled, rows: Rows[ActivityRow]) -> None:
+        """Trades settled: no cash is gained or lost by it."""
+        _add(rows, event, "settlement")
+
+    @on(Account.GoodFaithViolated)
+    def violated(self, event: Account.GoodFaithViolated, rows: Rows[ActivityRow]) -> None:
+        """Shares were sold before what paid for them had settled."""
+        facts = {"symbol": event.symbol, "quantity": event.quantity}
+        _add(rows, event, "good_faith_violation", order_id=event.order_id, **facts)
+
+    @on(Order.Placed, Order.Rejected, Order.Replaced, Order.Adjusted)
     def with_terms(
-        self, event: Order.Placed | Order.Rejected | Order.Replaced, rows: Rows[ActivityRow]
+        self,
+        event: Order.Placed | Order.Rejected | Order.Replaced | Order.Adjusted,
+        rows: Rows[ActivityRow],
     ) -> None:
-        """An order was placed, rejected or replaced."""
+        """An order was placed, rejected, replaced or adjusted."""
         terms = event.terms
         kind = f"order_{type(event).__name__.lower()}"
         _add(rows, event, kind, order_id=event.originator_id, symbol=terms.symbol, quantity=terms.quantity)
@@ -106,17 +180,20 @@ def _trade(event: Account.PurchaseDebited | Account.SaleCredited) -> dict[str, A
 
 
 def _add(rows: Rows[ActivityRow], event: Event, kind: str, **facts: Any) -> None:
-    nothing = dict.fromkeys(
-        ("symbol", "quantity", "price", "amount", "order_id", "execution_id", "transfer_id")
-    )
-    position = rows.fact.log_position
+    position, fact = rows.fact.log_position, facts.get
     row = ActivityRow(
-        account_id=event.account_id,
-        log_position=position,
-        type=kind,
-        at=event.recorded_at,
-        text=describe(event),
-        **{**nothing, **facts},
+        event.account_id,
+        position,
+        kind,
+        event.recorded_at,
+        fact("symbol"),
+        fact("quantity"),
+        fact("price"),
+        fact("amount"),
+        fact("order_id"),
+        fact("execution_id"),
+        fact("transfer_id"),
+        describe(event),
     )
     rows.add((event.account_id, position), row)
 
@@ -138,4 +215,14 @@ MOVEMENTS_BETWEEN = Question(
 )
 """The same between two log positions, both inclusive."""
 
-CASH_MOVEMENTS = ["deposit", "withdrawal", "purchase", "sale"]
+CASH_MOVEMENTS = [
+    "deposit",
+    "withdrawal",
+    "deposit_returned",
+    "withdrawal_returned",
+    "purchase",
+    "sale",
+    "dividend",
+    "interest",
+    "cash_in_lieu",
+]

@@ -4,6 +4,7 @@ An index into the audit table: it says where to look, and how much there is to b
 """
 
 from datetime import datetime
+from functools import cache, lru_cache
 from uuid import UUID
 
 import msgspec
@@ -36,7 +37,19 @@ class _Who(Struct):
     role: str = "unknown"
 
 
-_who = msgspec.json.Decoder(_Who)
+_decode = msgspec.json.Decoder(_Who).decode
+
+
+@cache
+def _name(topic: str) -> str:
+    return topic.partition(":")[0]
+
+
+@lru_cache(maxsize=1_000)  # the events of one command have the same metadata
+def _who(metadata: bytes) -> tuple[str, str]:
+    """Actor and role."""
+    who = _decode(metadata)
+    return who.actor, who.role
 
 
 class Actors(Projection):
@@ -49,16 +62,17 @@ class Actors(Projection):
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By who did what to whom."""
-        who = _who.decode(fact.metadata)
-        return (who.actor, who.role, event.account_id, fact.topic.partition(":")[0])
+        return (*_who(fact.metadata), event.account_id, _name(fact.topic))
 
     @on(*TOPICS)
     def anything(self, event: Event, rows: Rows[Deeds]) -> None:
         """Every kind of event counts."""
-        key, at, position = self.key(event, rows.fact), event.recorded_at, rows.fact.log_position
-        actor, role, account_id, topic = key
-        none = Deeds(actor, role, account_id, topic, 0, at, at, position, position)
-        row = rows.get(key) or rows.add(key, none)
+        fact, at = rows.fact, event.recorded_at
+        key, position = self.key(event, fact), fact.log_position
+        row = rows.get(key)
+        if row is None:
+            actor, role, account_id, topic = key
+            row = rows.add(key, Deeds(actor, role, account_id, topic, 0, at, at, position, position))
         row.count += 1
         row.last_at, row.log_position = at, position
 

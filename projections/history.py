@@ -4,7 +4,7 @@ Shares are valued at the price of the account's own last trade in them: the log 
 a function of the log alone. Between two trades of a symbol its shares keep that value.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,13 +13,18 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, costing, less, split, traded
+
+_MINUTE = timedelta(minutes=1)
 
 
 class EquityRow(Struct):
@@ -45,10 +50,15 @@ class History(Projection):
     """One row an account and minute in which its cash or shares moved, and one for where it stands."""
 
     name = "history"
-    version = 1
+    version = 2  # 2: transfers that a bank returned, income, splits
     row = EquityRow
     key_columns = ("account_id", "at")
     ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -57,6 +67,11 @@ class History(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
         *Erasure.FACTS,
     )
 
@@ -68,15 +83,15 @@ class History(Projection):
     def opened(self, event: Account.Opened, rows: Rows[EquityRow]) -> None:
         """There is nothing yet."""
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
-        _keep(rows.add(self.key(event, rows.fact), row), event, rows)
+        rows.later(rows.add(self.key(event, rows.fact), row), _of_minute)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[EquityRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.cash += event.amount
-        row.deposited += event.amount
-        _keep(row, event, rows)
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[EquityRow]) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.cash += amount
+        row.deposited += amount
+        rows.later(row, _of_minute)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[EquityRow]) -> None:
@@ -84,45 +99,91 @@ class History(Projection):
         row = self._row(event, rows)
         row.cash -= event.amount
         row.withdrawn += event.amount
-        _keep(row, event, rows)
+        rows.later(row, _of_minute)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[EquityRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.cash -= amount
+        row.withdrawn += amount
+        rows.later(row, _of_minute)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[EquityRow]) -> None:
         """Cash became shares."""
         row = self._row(event, rows)
         row.cash -= event.amount
-        row.positions = changed(row.positions, event.symbol, quantity=event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_minute)
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[EquityRow]) -> None:
         """Shares became cash."""
         row = self._row(event, rows)
         row.cash += event.amount
-        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_minute)
+
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[EquityRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        rows.later(row, _of_minute)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[EquityRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions, change = split(row.positions, event.symbol, before=event.before, after=event.after)
+        row.invested += change
+        rows.later(row, _of_minute)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[EquityRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.cash += event.amount
+        row.positions, change = less(row.positions, event.symbol, event.quantity)
+        row.invested += change
+        rows.later(row, _of_minute)
 
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[EquityRow]) -> None:
         """What the shares cost."""
         row = self._row(event, rows)
         row.cost += event.lot.cost
-        row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
-        _keep(row, event, rows)
+        row.positions = costing(row.positions, event.symbol, event.lot.cost)
+        rows.later(row, _of_minute)
 
-    @on(Position.LotsRelieved)
-    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[EquityRow]) -> None:
+    @on(Position.LotsRelieved, Position.FractionCashed)
+    def lots_relieved(
+        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[EquityRow]
+    ) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
         row.realised += event.profit
-        row.positions = changed(row.positions, event.symbol, cost=-event.cost)
-        _keep(row, event, rows)
+        row.positions = costing(row.positions, event.symbol, -event.cost)
+        rows.later(row, _of_minute)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[EquityRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = costing(row.positions, event.symbol, event.disallowed)
+        rows.later(row, _of_minute)
 
     def _row(self, event: Event, rows: Rows[EquityRow]) -> EquityRow:
         """Where the account stands, its minute's sums begun anew with a new minute."""
         row = rows[self.key(event, rows.fact)]
-        if _minute(row.updated_at) != _minute(event.recorded_at):
+        if not _is_same_minute(row.updated_at, event.recorded_at):
+            rows.now(row)
             row.deposited = row.withdrawn = row.realised = NOTHING
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
         return row
@@ -144,14 +205,14 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> EquityRow:
     )
 
 
-def _keep(row: EquityRow, event: Event, rows: Rows[EquityRow]) -> None:
-    row.invested = invested(row.positions)
-    minute = _minute(event.recorded_at)
-    rows.add((row.account_id, minute), replace(row, at=minute, positions=[]))
+def _of_minute(row: EquityRow) -> tuple[Key, EquityRow]:
+    """The row of the minute in which the account stands."""
+    minute = row.updated_at.replace(second=0, microsecond=0)
+    return (row.account_id, minute), replace(row, at=minute, positions=[])
 
 
-def _minute(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
+def _is_same_minute(one: datetime, other: datetime) -> bool:
+    return one.minute == other.minute and -_MINUTE < other - one < _MINUTE
 
 
 INTERVALS = ("minute", "hour", "day", "week", "month", "year")

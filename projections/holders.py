@@ -10,9 +10,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -33,11 +36,20 @@ class Holders(Projection):
     """One row a symbol and account that has shares of it."""
 
     name = "holders"
-    version = 1
+    version = 2  # 2: splits
     row = Holder
     key_columns = ("symbol", "account_id")
     indexes = ("(symbol, quantity DESC, account_id)",)
-    ignores = (*Account.FACTS, *Order.FACTS, Position.SharesReserved, Position.SharesReleased, *Erasure.FACTS)
+    ignores = (
+        *Account.FACTS,
+        *Order.FACTS,
+        Position.SharesReserved,
+        Position.SharesReleased,
+        *Transfer.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Erasure.FACTS,
+    )
 
     def key(self, event: Any, fact: Fact) -> Key:
         """By symbol and account."""
@@ -53,8 +65,25 @@ class Holders(Projection):
         row.cost += event.lot.cost
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
 
-    @on(Position.LotsRelieved)
-    def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[Holder]) -> None:
+    @on(Position.Split)
+    def split(self, event: Position.Split, rows: Rows[Holder]) -> None:
+        """Shares became more, or fewer; who has none, but orders, is no holder."""
+        row = rows.get(self.key(event, rows.fact))
+        if row is not None:
+            row.quantity = event.after
+            row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[Holder]) -> None:
+        """A loss that is not allowed is a cost of the shares held."""
+        row = rows[self.key(event, rows.fact)]
+        row.cost += event.disallowed
+        row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
+
+    @on(Position.LotsRelieved, Position.FractionCashed)
+    def lots_relieved(
+        self, event: Position.LotsRelieved | Position.FractionCashed, rows: Rows[Holder]
+    ) -> None:
         """Shares went out; who has none left is no holder."""
         key = self.key(event, rows.fact)
         row = rows[key]

@@ -11,9 +11,12 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
@@ -50,11 +53,19 @@ class OpenOrders(Projection):
     """One row an order that may still trade."""
 
     name = "open_orders"
-    version = 1
+    version = 2  # 2: adjusted by splits
     row = OpenOrder
     key_columns = ("order_id",)
     indexes = ("(symbol, placed_position)",)
-    ignores = (*Account.FACTS, Order.Rejected, *Position.FACTS, *Erasure.FACTS)
+    ignores = (
+        *Account.FACTS,
+        Order.Rejected,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+        *Erasure.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""
@@ -83,6 +94,13 @@ class OpenOrders(Projection):
         row, terms = self._row(event, rows), event.terms
         row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
         row.price_cap, row.revision = event.price_cap, event.revision
+
+    @on(Order.Adjusted)
+    def adjusted(self, event: Order.Adjusted, rows: Rows[OpenOrder]) -> None:
+        """A split changed its quantity and prices."""
+        row, terms = self._row(event, rows), event.terms
+        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
+        row.price_cap, row.revision, row.filled_quantity = event.price_cap, event.revision, event.filled
 
     @on(Order.Executed)
     def executed(self, event: Order.Executed, rows: Rows[OpenOrder]) -> None:

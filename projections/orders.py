@@ -8,17 +8,24 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
-from domain.terms import OrderTerms
+from domain.terms import LotChoice, LotMethod, OrderTerms
+from domain.trade import total
+from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING, average
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
 
 
 class OrderRow(Struct):
-    """One order. `amount` is what was paid or received for `filled_quantity`, in dollars."""
+    """One order. `amount` is what was paid or received for `filled_quantity` before charges, in dollars.
+
+    `charges_held` is what of a buy's hold is there for charges: they come to no more.
+    """
 
     order_id: UUID
     account_id: UUID
@@ -35,10 +42,14 @@ class OrderRow(Struct):
     detail: str | None
     venue: str | None
     revision: int
+    lot_method: str | None
+    lots: list[LotChoice]
     filled_quantity: Decimal
     leaves_quantity: Decimal
     notional: Decimal
     amount: Decimal
+    charges: Decimal
+    charges_held: Decimal
     average_price: Decimal | None
     placed_at: datetime
     accepted_at: datetime | None
@@ -53,11 +64,18 @@ class Orders(Projection):
     """One row an order, rejected ones too."""
 
     name = "orders"
-    version = 1
+    version = 2  # 2: charges, adjusted by splits, lots
     row = OrderRow
     key_columns = ("order_id",)
     indexes = ("(account_id, placed_position DESC)", "(status, symbol) WHERE ended_at IS NULL")
-    ignores = (*Account.FACTS, *Position.FACTS, *Erasure.FACTS)
+    ignores = (
+        *Account.FACTS,
+        *Position.FACTS,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+        *Erasure.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By order."""
@@ -67,6 +85,7 @@ class Orders(Projection):
     def placed(self, event: Order.Placed, rows: Rows[OrderRow]) -> None:
         """An order begins."""
         row = _born(event, event.terms, rows.fact)
+        row.charges_held = event.charges_held
         rows.add((row.order_id,), row)
 
     @on(Order.Rejected)
@@ -96,6 +115,8 @@ class Orders(Projection):
         row.leaves_quantity = event.leaves_quantity
         row.notional += event.quantity * event.price
         row.amount += event.amount
+        if event.charges:
+            row.charges += total(event.charges)
         row.average_price = average(row.notional, row.filled_quantity)
         row.status = "partially_filled" if event.leaves_quantity else "filled"
         row.venue = event.venue
@@ -109,6 +130,17 @@ class Orders(Projection):
         row.quantity, row.limit_price = event.terms.quantity, event.terms.limit_price
         row.stop_price, row.revision = event.terms.stop_price, event.revision
         row.leaves_quantity = event.terms.quantity - row.filled_quantity
+        row.charges_held = event.charges_held
+
+    @on(Order.Adjusted)
+    def adjusted(self, event: Order.Adjusted, rows: Rows[OrderRow]) -> None:
+        """A split changed its quantity and prices."""
+        row, terms = self._row(event, rows), event.terms
+        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
+        row.revision, row.filled_quantity = event.revision, event.filled
+        row.lots = list(terms.chosen_lots)
+        row.leaves_quantity = terms.quantity - event.filled
+        row.average_price = average(row.notional, event.filled) if event.filled else None
 
     @on(Order.Cancelled)
     def cancelled(self, event: Order.Cancelled, rows: Rows[OrderRow]) -> None:
@@ -143,10 +175,14 @@ def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
         detail=None,
         venue=None,
         revision=0,
+        lot_method=terms.lot_method.value if isinstance(terms.lot_method, LotMethod) else None,
+        lots=list(terms.chosen_lots),
         filled_quantity=NO_SHARES,
         leaves_quantity=terms.quantity,
         notional=NOTHING,
         amount=NOTHING,
+        charges=NOTHING,
+        charges_held=NOTHING,
         average_price=None,
         placed_at=event.recorded_at,
         accepted_at=None,

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.aggregate import Event
-from domain.facts import TOPICS
+from domain.facts import TOPICS, name_of
 
 R = TypeVar("R", bound=Struct)
 Key = tuple[Any, ...]
@@ -35,6 +35,7 @@ _SQL_TYPES = {
     "bool": "boolean",
     "Decimal": "numeric",
     "datetime": "timestamptz",
+    "date": "date",
 }
 
 
@@ -48,44 +49,91 @@ class Fact(Struct, frozen=True, gc=False):
 
 
 class Rows(Generic[R]):
-    """The rows a batch works on, by key: those loaded, those added, those changed, those removed."""
+    """The rows a batch works on, by key: those loaded, those added, those changed, those removed.
 
-    def __init__(self, loaded: dict[Key, R] | None = None) -> None:
+    `absent` are keys that were looked for and not found: a row added under one of them is new in the table.
+    What was touched is known by the rows' identity, because to hash a key of ids costs more than to fold a fact.
+    """
+
+    def __init__(self, loaded: dict[Key, R] | None = None, *, absent: Iterable[Key] = ()) -> None:
         self._rows: dict[Key, R] = loaded or {}
-        self._touched: set[Key] = set()
+        self._absent = frozenset(absent)
+        self._touched: set[int] = set()
         self._removed: set[Key] = set()
+        self._appended: list[R] = []
+        self._later: dict[int, tuple[R, Callable[[R], tuple[Key, R]]]] = {}
         self.fact: Fact  # the one being folded; set before each
 
     def __getitem__(self, key: Key) -> R:
         """A row that is there and about to be changed. Raises KeyError: a fact without its beginning."""
         row = self._rows[key]
-        self._touched.add(key)
+        self._touched.add(id(row))
         return row
 
     def get(self, key: Key) -> R | None:
         """A row that may be there; changing it counts as a change."""
-        return self[key] if key in self._rows else None
+        row = self._rows.get(key)
+        if row is not None:
+            self._touched.add(id(row))
+        return row
 
     def add(self, key: Key, row: R) -> R:
         """Put a new row; an old one under this key is replaced."""
         self._rows[key] = row
-        self._touched.add(key)
-        self._removed.discard(key)
+        self._touched.add(id(row))
+        if self._removed:
+            self._removed.discard(key)
         return row
+
+    def append(self, row: R) -> R:
+        """Put a row that nothing will ever change, under a key that nobody has: it is written and forgotten."""
+        self._appended.append(row)
+        return row
+
+    def later(self, row: R, copy: Callable[[R], tuple[Key, R]]) -> None:
+        """Put `copy(row)`, a key and a row, once nothing more is folded: for rows that follow another one."""
+        self._later[id(row)] = row, copy
+
+    def now(self, row: R) -> None:
+        """Put what was promised for later of this row, if anything, as the row is about to turn to something new."""
+        promised = self._later.pop(id(row), None)
+        if promised is not None:
+            self.add(*promised[1](row))
 
     def remove(self, key: Key) -> None:
         """Take a row out of the table."""
-        if self._rows.pop(key, None) is not None:
-            self._touched.discard(key)
+        row = self._rows.pop(key, None)
+        if row is not None:
+            self._touched.discard(id(row))
             self._removed.add(key)
 
     def changed(self) -> list[R]:
         """Rows to write."""
-        return [self._rows[key] for key in self._touched]
+        return [*self.touched(), *self._appended]
+
+    def touched(self) -> list[R]:
+        """Those of them that may be there already."""
+        for row, _ in list(self._later.values()):
+            self.now(row)
+        touched = self._touched
+        return [row for row in self._rows.values() if id(row) in touched]
+
+    def written(self) -> tuple[list[R], list[R]]:
+        """Rows to write: those that are new in the table, and those that are there or may be."""
+        changed = self.touched()
+        if not self._absent:
+            return self._appended, changed
+        new = [row for key, row in self._rows.items() if key in self._absent and id(row) in self._touched]
+        known = {id(row) for row in new}
+        return [*new, *self._appended], [row for row in changed if id(row) not in known]
+
+    def appended(self) -> list[R]:
+        """Those of them that are new for certain."""
+        return self._appended
 
     def removed(self) -> Iterable[Key]:
-        """Keys to delete."""
-        return self._removed
+        """Keys to delete; those that were never in the table are left out."""
+        return self._removed - self._absent if self._absent else self._removed
 
 
 class Column(Struct, frozen=True):
@@ -160,7 +208,7 @@ class Projection:
 
     def may_handle(self, topic: str) -> bool:
         """Whether an event stored under this name may change anything here; also when nobody knows the name."""
-        return not any(topic.partition(":")[0] == kind.__qualname__ for kind in self.ignores)
+        return not any(topic.partition(":")[0] == name_of(kind) for kind in self.ignores)
 
     @classmethod
     def is_by_account(cls) -> bool:

@@ -3,7 +3,7 @@
 Questions stand beside the rows they are about, as text and types only; a reader in `infrastructure`
 puts them to PostgreSQL. There are two kinds. A `Question` has a WHERE of its own with named parameters,
 `%(account_id)s`; its answer is rows of the table, or with `select` what SQL makes of them: a row type of its own,
-its fields in the order of the selected columns. A `Lookup` asks for the rows of a key, so that one statement can
+its fields in the order of the selected columns; `beside` is joined to the table. A `Lookup` asks for the rows of a key, so that one statement can
 serve many who ask at once.
 """
 
@@ -21,28 +21,40 @@ class Question(Struct, Generic[T], frozen=True):
     row: type[T]
     where: str
     select: str = ""
+    beside: str = ""
 
     def sql(self, columns: str) -> str:
         """The statement; `columns` are those of the table."""
         wanted = self.select or columns
-        return f"SELECT {wanted} FROM read.{self.projection} WHERE {self.where}"  # noqa: S608  constants
+        return f"SELECT {wanted} FROM read.{self.projection} {self.beside} WHERE {self.where}"  # noqa: S608  constants
 
 
 class Lookup(Struct, Generic[T], frozen=True):
-    """All rows whose columns `by` have given values, in the order of the column `order`."""
+    """All rows whose columns `by` have given values, in the order of the column `order`.
+
+    `in_one` is for keys with many rows: PostgreSQL gives all rows of a key as one JSON text, which is decoded
+    in one go, where a driver would make each value of each row by itself. Then `row` may have fewer fields
+    than the table has columns, and one of type `msgspec.Raw` is passed on as JSON. For a single row it does not pay.
+    """
 
     projection: str
     row: type[T]
     by: tuple[str, ...]
     order: str | None = None
+    in_one: bool = False
 
     def sql(self, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
-        """The statement for many keys: one array parameter for each column of `by`, of these types."""
+        """The statement for many keys: one array parameter for each column of `by`, of these types.
+
+        Answers rows, or with `in_one` the number of each key that has some, from 1, and its rows.
+        """
         arrays = ", ".join(f"%s::{kind}[]" for kind in types)
         joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
         order = "" if self.order is None else f" ORDER BY t.{self.order}"
-        return (
-            f"SELECT {', '.join('t.' + name for name in columns)}"  # noqa: S608  constants
-            f" FROM unnest({arrays}) AS want({', '.join(self.by)})"
-            f" JOIN read.{self.projection} t ON {joined}{order}"
-        )
+        wanted = f"unnest({arrays}) WITH ORDINALITY AS want({', '.join(self.by)}, number)"
+        tables = f" FROM {wanted} JOIN read.{self.projection} t ON {joined}"
+        if self.in_one:
+            fields = ", ".join(f"'{name}', t.{name}" for name in self.row.__struct_fields__)
+            rows = f"json_agg(json_build_object({fields}){order})"
+            return f"SELECT want.number, {rows}{tables} GROUP BY want.number"
+        return f"SELECT {', '.join('t.' + name for name in columns)}{tables}{order}"

@@ -25,27 +25,56 @@ class Shares(Struct, frozen=True):
     price: Decimal
 
 
-def changed(
-    shares: Sequence[Shares],
-    symbol: str,
-    *,
-    quantity: Quantity = NO_SHARES,
-    cost: Money = NOTHING,
-    price: Price | None = None,
-) -> list[Shares]:
-    """A new list in which one symbol has so much more quantity and cost; without both it is left out."""
-    before = next(
-        (one for one in shares if one.symbol == symbol), Shares(symbol, NO_SHARES, NOTHING, NOTHING)
-    )
-    after = Shares(
-        symbol, before.quantity + quantity, before.cost + cost, before.price if price is None else price
-    )
-    others = [one for one in shares if one.symbol != symbol]
-    if not after.quantity and not after.cost:
-        return others
-    return sorted([*others, after], key=lambda one: one.symbol)
+def traded(
+    shares: Sequence[Shares], symbol: str, *, quantity: Quantity, price: Price
+) -> tuple[list[Shares], Money]:
+    """A new list, by symbol, after a trade of so many more shares, and how much more the shares are worth.
+
+    A share is worth what the account last traded it at; each symbol to the cent.
+    """
+    at, before = _place(shares, symbol)
+    after = Shares(symbol, before.quantity + quantity, before.cost, price)
+    return _with(shares, at, after), _worth(after) - _worth(before)
 
 
-def invested(shares: Sequence[Shares]) -> Money:
-    """What the shares are worth at the prices the account last traded them at, each symbol to the cent."""
-    return sum((rounded(one.quantity * one.price) for one in shares), NOTHING)
+def less(shares: Sequence[Shares], symbol: str, quantity: Quantity) -> tuple[list[Shares], Money]:
+    """A new list after so many shares have left at no price, and how much more, or less, the shares are worth."""
+    _, before = _place(shares, symbol)
+    return traded(shares, symbol, quantity=-quantity, price=before.price)
+
+
+def split(
+    shares: Sequence[Shares], symbol: str, *, before: Quantity, after: Quantity
+) -> tuple[list[Shares], Money]:
+    """A new list in which the shares of one symbol have become more or fewer, and are worth the same.
+
+    Beside it by how much the worth has changed after all, by rounding.
+    """
+    at, old = _place(shares, symbol)
+    new = Shares(symbol, old.quantity + after - before, old.cost, old.price * before / after)
+    return _with(shares, at, new), _worth(new) - _worth(old)
+
+
+def costing(shares: Sequence[Shares], symbol: str, cost: Money) -> list[Shares]:
+    """A new list, by symbol, in which the shares of one have cost so much more."""
+    at, before = _place(shares, symbol)
+    return _with(shares, at, Shares(symbol, before.quantity, before.cost + cost, before.price))
+
+
+def _place(shares: Sequence[Shares], symbol: str) -> tuple[int, Shares]:
+    """Where in the list a symbol is or belongs, and its shares."""
+    for at, one in enumerate(shares):
+        if one.symbol >= symbol:
+            return at, one if one.symbol == symbol else Shares(symbol, NO_SHARES, NOTHING, NOTHING)
+    return len(shares), Shares(symbol, NO_SHARES, NOTHING, NOTHING)
+
+
+def _with(shares: Sequence[Shares], at: int, one: Shares) -> list[Shares]:
+    """With a symbol's shares at their place; left out when there are none and they cost nothing."""
+    is_there = at < len(shares) and shares[at].symbol == one.symbol
+    kept = [one] if one.quantity or one.cost else []
+    return [*shares[:at], *kept, *shares[at + is_there :]]
+
+
+def _worth(one: Shares) -> Money:
+    return rounded(one.quantity * one.price)

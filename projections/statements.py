@@ -4,7 +4,7 @@ A day is one of UTC. Shares are valued at the price of the account's own last tr
 quotes. The single movements are those of the activity table between the row's first and last log position.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,17 +13,23 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
+from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
+from domain.trade import total
+from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, changed, invested
+from projections.shares import LATEST, Shares, costing, less, split, traded
+
+_DAY = timedelta(days=1)
 
 
 class StatementRow(Struct):
-    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees.
+    """An account's day. Closing is opening cash, and deposited, less withdrawn, less bought, and sold, less fees, and income.
 
     The row of the day `LATEST` is where the account stands: the last day's row again.
     """
@@ -37,6 +43,7 @@ class StatementRow(Struct):
     bought: Decimal
     sold: Decimal
     fees: Decimal
+    income: Decimal
     realised: Decimal
     trades: int
     cost: Decimal
@@ -51,10 +58,15 @@ class Statements(Projection):
     """One row an account and day on which its cash or shares moved, and one for where it stands."""
 
     name = "statements"
-    version = 1
+    version = 2  # 2: fees apart from what was bought and sold, income, splits, returned transfers
     row = StatementRow
     key_columns = ("account_id", "day")
     ignores = (
+        Account.Settled,
+        Account.GoodFaithViolated,
+        Account.WithdrawalHeld,
+        Account.WithdrawalReleased,
+        Account.LotMethodChosen,
         Account.FundsHeld,
         Account.FundsReleased,
         Account.Suspended,
@@ -63,6 +75,11 @@ class Statements(Projection):
         *Order.FACTS,
         Position.SharesReserved,
         Position.SharesReleased,
+        *Transfer.FACTS,
+        Position.Split,
+        Account.DividendEntitled,
+        *CorporateAction.FACTS,
+        *InterestPeriod.FACTS,
         *Erasure.FACTS,
     )
 
@@ -74,15 +91,17 @@ class Statements(Projection):
     def opened(self, event: Account.Opened, rows: Rows[StatementRow]) -> None:
         """There is nothing yet."""
         row = _nothing(event.account_id, event.recorded_at, rows.fact.log_position)
-        _keep(rows.add(self.key(event, rows.fact), row), event, rows)
+        rows.later(rows.add(self.key(event, rows.fact), row), _of_day)
 
-    @on(Account.Deposited)
-    def deposited(self, event: Account.Deposited, rows: Rows[StatementRow]) -> None:
-        """Cash came in."""
-        row = self._row(event, rows)
-        row.closing_cash += event.amount
-        row.deposited += event.amount
-        _keep(row, event, rows)
+    @on(Account.Deposited, Account.WithdrawalPutBack)
+    def deposited(
+        self, event: Account.Deposited | Account.WithdrawalPutBack, rows: Rows[StatementRow]
+    ) -> None:
+        """Cash came in, less what repaid a debt."""
+        row, amount = self._row(event, rows), event.amount - event.repaid
+        row.closing_cash += amount
+        row.deposited += amount
+        rows.later(row, _of_day)
 
     @on(Account.Withdrawn)
     def withdrawn(self, event: Account.Withdrawn, rows: Rows[StatementRow]) -> None:
@@ -90,7 +109,15 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash -= event.amount
         row.withdrawn += event.amount
-        _keep(row, event, rows)
+        rows.later(row, _of_day)
+
+    @on(Account.DepositTakenBack)
+    def taken_back(self, event: Account.DepositTakenBack, rows: Rows[StatementRow]) -> None:
+        """A bank took a deposit back: what was there of it went out."""
+        row, amount = self._row(event, rows), event.amount - event.owed
+        row.closing_cash -= amount
+        row.withdrawn += amount
+        rows.later(row, _of_day)
 
     @on(Account.PurchaseDebited)
     def purchased(self, event: Account.PurchaseDebited, rows: Rows[StatementRow]) -> None:
@@ -99,8 +126,9 @@ class Statements(Projection):
         row.closing_cash -= event.amount
         row.bought += event.amount
         row.trades += 1
-        row.positions = changed(row.positions, event.symbol, quantity=event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_day)
 
     @on(Account.SaleCredited)
     def sold(self, event: Account.SaleCredited, rows: Rows[StatementRow]) -> None:
@@ -109,31 +137,82 @@ class Statements(Projection):
         row.closing_cash += event.amount
         row.sold += event.amount
         row.trades += 1
-        row.positions = changed(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
-        _keep(row, event, rows)
+        row.positions, gain = traded(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
+        row.invested += gain
+        rows.later(row, _of_day)
+
+    @on(Account.DividendPaid, Account.InterestPaid)
+    def received(self, event: Account.DividendPaid | Account.InterestPaid, rows: Rows[StatementRow]) -> None:
+        """Income came in."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        rows.later(row, _of_day)
+
+    @on(Account.SharesSplit)
+    def shares_split(self, event: Account.SharesSplit, rows: Rows[StatementRow]) -> None:
+        """Shares became more, or fewer, and are worth the same."""
+        row = self._row(event, rows)
+        row.positions, change = split(row.positions, event.symbol, before=event.before, after=event.after)
+        row.invested += change
+        rows.later(row, _of_day)
+
+    @on(Account.CashInLieuPaid)
+    def fraction_paid(self, event: Account.CashInLieuPaid, rows: Rows[StatementRow]) -> None:
+        """The fraction of a share became cash."""
+        row = self._row(event, rows)
+        row.closing_cash += event.amount
+        row.income += event.amount
+        row.positions, change = less(row.positions, event.symbol, event.quantity)
+        row.invested += change
+        rows.later(row, _of_day)
 
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[StatementRow]) -> None:
         """What the shares cost."""
         row = self._row(event, rows)
         row.cost += event.lot.cost
-        row.positions = changed(row.positions, event.symbol, cost=event.lot.cost)
-        _keep(row, event, rows)
+        row.bought -= total(event.charges)
+        row.fees += total(event.charges)
+        row.positions = costing(row.positions, event.symbol, event.lot.cost)
+        rows.later(row, _of_day)
+
+    @on(Position.FractionCashed)
+    def fraction_cashed(self, event: Position.FractionCashed, rows: Rows[StatementRow]) -> None:
+        """What the fraction that a split left had cost, and the profit."""
+        row = self._row(event, rows)
+        row.cost -= event.cost
+        row.realised += event.profit
+        row.positions = costing(row.positions, event.symbol, -event.cost)
+        rows.later(row, _of_day)
 
     @on(Position.LotsRelieved)
     def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[StatementRow]) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
         row.cost -= event.cost
+        row.sold += total(event.charges)
+        row.fees += total(event.charges)
         row.realised += event.profit
-        row.positions = changed(row.positions, event.symbol, cost=-event.cost)
-        _keep(row, event, rows)
+        row.positions = costing(row.positions, event.symbol, -event.cost)
+        rows.later(row, _of_day)
+
+    @on(Position.WashSaleDisallowed)
+    def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[StatementRow]) -> None:
+        """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
+        row = self._row(event, rows)
+        row.cost += event.disallowed
+        row.realised += event.disallowed
+        row.positions = costing(row.positions, event.symbol, event.disallowed)
+        rows.later(row, _of_day)
 
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:
         """Where the account stands, its day's sums begun anew with a new day."""
         row = rows[self.key(event, rows.fact)]
-        if _day(row.updated_at) != _day(event.recorded_at):
-            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = row.realised = NOTHING
+        if not _is_same_day(row.updated_at, event.recorded_at):
+            rows.now(row)
+            row.deposited = row.withdrawn = row.bought = row.sold = row.fees = NOTHING
+            row.income = row.realised = NOTHING
             row.opening_cash, row.trades = row.closing_cash, 0
             row.first_position = rows.fact.log_position
         row.updated_at, row.log_position = event.recorded_at, rows.fact.log_position
@@ -151,6 +230,7 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> StatementRow:
         bought=NOTHING,
         sold=NOTHING,
         fees=NOTHING,
+        income=NOTHING,
         realised=NOTHING,
         trades=0,
         cost=NOTHING,
@@ -162,14 +242,14 @@ def _nothing(account_id: UUID, at: datetime, position: int) -> StatementRow:
     )
 
 
-def _keep(row: StatementRow, event: Event, rows: Rows[StatementRow]) -> None:
-    row.invested = invested(row.positions)
-    day = _day(event.recorded_at)
-    rows.add((row.account_id, day), replace(row, day=day))
+def _of_day(row: StatementRow) -> tuple[Key, StatementRow]:
+    """The row of the day on which the account stands."""
+    day = row.updated_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (row.account_id, day), replace(row, day=day)
 
 
-def _day(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _is_same_day(one: datetime, other: datetime) -> bool:
+    return one.day == other.day and -_DAY < other - one < _DAY
 
 
 STATEMENTS_OF_ACCOUNT = Question(

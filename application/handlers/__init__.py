@@ -7,8 +7,9 @@ and answers. Whatever it raises leaves no trace; whatever it recorded is stored 
 from functools import singledispatch
 
 from application import commands as c
+from application import corporate as f
 from application.answers import Answer
-from application.handlers import accounts, erasures, executions, orders
+from application.handlers import accounts, corporate, erasures, executions, orders, splits, transfers
 from application.ledger import Ledger
 
 
@@ -19,11 +20,16 @@ def handle(command: c.Command, ledger: Ledger) -> Answer:
 
 
 handle.register(c.OpenAccount, accounts.open_account)
-handle.register(c.Deposit, accounts.deposit)
-handle.register(c.Withdraw, accounts.withdraw)
+handle.register(c.Deposit, transfers.deposit)
+handle.register(c.Withdraw, transfers.withdraw)
+handle.register(c.CompleteTransfer, transfers.complete)
+handle.register(c.FailTransfer, transfers.fail)
+handle.register(c.ReturnTransfer, transfers.give_back)
+handle.register(c.Settle, accounts.settle)
 handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)
 handle.register(c.CloseAccount, accounts.close)
+handle.register(c.ChooseLotMethod, accounts.choose_lot_method)
 handle.register(c.CertifyErasure, erasures.certify)
 handle.register(c.PlaceOrder, orders.place)
 handle.register(c.ReplaceOrder, orders.replace)
@@ -32,3 +38,15 @@ handle.register(c.ExpireOrder, orders.expire)
 handle.register(c.AcceptOrder, executions.accept)
 handle.register(c.TriggerOrder, executions.trigger)
 handle.register(c.ExecuteOrder, executions.execute)
+handle.register(f.AnnounceDividend, corporate.announce_dividend)
+handle.register(f.AnnounceSplit, corporate.announce_split)
+handle.register(f.CancelAction, corporate.cancel)
+handle.register(f.BeginAction, corporate.begin)
+handle.register(f.FixEntitlements, corporate.fix_entitlements)
+handle.register(f.CompleteAction, corporate.complete)
+handle.register(f.EntitleDividend, corporate.entitle)
+handle.register(f.PayDividend, corporate.pay_dividend)
+handle.register(f.ApplySplit, splits.apply_split)
+handle.register(f.BeginInterest, corporate.begin_interest)
+handle.register(f.FinishInterest, corporate.finish_interest)
+handle.register(f.PayInterest, corporate.pay_interest)

@@ -3,7 +3,7 @@
 from application import commands as c
 from application.answers import AccountAnswer
 from application.ledger import Ledger
-from domain.values import money
+from domain.account.settling import require_due
 
 
 def open_account(command: c.OpenAccount, ledger: Ledger) -> AccountAnswer:
@@ -13,18 +13,12 @@ def open_account(command: c.OpenAccount, ledger: Ledger) -> AccountAnswer:
     return AccountAnswer.of(account)
 
 
-def deposit(command: c.Deposit, ledger: Ledger) -> AccountAnswer:
-    """Take in money."""
+def settle(command: c.Settle, ledger: Ledger) -> AccountAnswer:
+    """Settle what is due; a day that is settled already changes nothing."""
     account = ledger.account(command.account_id)
-    account.deposit(money(command.amount), transfer_id=command.transfer_id, at=ledger.now)
-    return AccountAnswer.of(account, transfer_id=command.transfer_id)
-
-
-def withdraw(command: c.Withdraw, ledger: Ledger) -> AccountAnswer:
-    """Pay out money."""
-    account = ledger.account(command.account_id)
-    account.withdraw(money(command.amount), transfer_id=command.transfer_id, at=ledger.now)
-    return AccountAnswer.of(account, transfer_id=command.transfer_id)
+    require_due(command.through, today=ledger.dates.trade_date)
+    account.settle(through=command.through, at=ledger.now)
+    return AccountAnswer.of(account)
 
 
 def suspend(command: c.SuspendAccount, ledger: Ledger) -> AccountAnswer:
@@ -38,6 +32,14 @@ def reinstate(command: c.ReinstateAccount, ledger: Ledger) -> AccountAnswer:
     """End a suspension."""
     account = ledger.account(command.account_id)
     account.reinstate(command.reason, is_approved=command.is_approved, at=ledger.now)
+    return AccountAnswer.of(account)
+
+
+def choose_lot_method(command: c.ChooseLotMethod, ledger: Ledger) -> AccountAnswer:
+    """Give a standing order about the lots of sales."""
+    account = ledger.account(command.account_id)
+    account.require_not_closed()
+    account.choose_lot_method(command.method, at=ledger.now)
     return AccountAnswer.of(account)
 
 

@@ -3,9 +3,11 @@
 from application import commands as c
 from application.answers import OrderAnswer
 from application.ledger import Ledger
+from domain.account import Account
 from domain.order import Order
+from domain.position import Relief
 from domain.trade import Trade
-from domain.values import price, quantity
+from domain.values import NO_SHARES, price, quantity
 
 
 def accept(command: c.AcceptOrder, ledger: Ledger) -> OrderAnswer:
@@ -34,6 +36,8 @@ def execute(command: c.ExecuteOrder, ledger: Ledger) -> OrderAnswer:
             execution_id=command.execution_id,
             venue=command.venue,
             quote=command.quote,
+            dates=ledger.dates,
+            fees=ledger.rules.fees,
             at=ledger.now,
         )
         _book(trade, order=order, ledger=ledger)
@@ -44,8 +48,23 @@ def _book(trade: Trade, *, order: Order, ledger: Ledger) -> None:
     account = ledger.account(order.account_id)
     position = ledger.position(order.account_id, order.symbol)
     if order.terms is not None and order.terms.is_buy:
+        paid_on = account.paid_by_unsettled(trade.amount)
         account.debit_purchase(trade, hold_after=order.cover, at=ledger.now)
-        position.open_lot(trade, at=ledger.now)
+        position.open_lot(trade, paid_on=paid_on, at=ledger.now)
     else:
         account.credit_sale(trade, at=ledger.now)
-        position.relieve(trade, at=ledger.now)
+        method = account.lot_method if order.lot_method is None else order.lot_method
+        relieved = position.relieve(trade, method=method, at=ledger.now)
+        _check_good_faith(account, trade, relieved, ledger=ledger)
+
+
+def _check_good_faith(account: Account, sale: Trade, relieved: tuple[Relief, ...], *, ledger: Ledger) -> None:
+    """Shares paid for with the proceeds of a sale must not be sold before that sale has settled."""
+    early = [r for r in relieved if r.paid_on is not None and r.paid_on > sale.trade_date]
+    if early:
+        account.violate_good_faith(
+            sale,
+            quantity=sum((relief.quantity for relief in early), NO_SHARES),
+            paid_on=max(relief.paid_on for relief in early if relief.paid_on is not None),
+            at=ledger.now,
+        )

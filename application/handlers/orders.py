@@ -6,8 +6,9 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.errors import RuleBroken, SymbolMustBeQuoted
 from domain.order import Order, cap_on_price
-from domain.terms import OrderTerms
-from domain.values import NOTHING, Price, rounded_up
+from domain.terms import OrderTerms, checked_lots
+from domain.trade import total
+from domain.values import NOTHING, Money, Price, rounded_up
 
 
 def place(command: c.PlaceOrder, ledger: Ledger) -> OrderAnswer:
@@ -18,11 +19,12 @@ def place(command: c.PlaceOrder, ledger: Ledger) -> OrderAnswer:
     terms = _terms_of(command)
     try:
         price_cap = _cap(terms, ask=command.ask, ledger=ledger)
-        _set_aside(terms, price_cap, account=account, order=order, ledger=ledger)
+        charges = _charges_to_hold(terms, price_cap, ledger=ledger)
+        _set_aside(terms, price_cap, charges, account=account, order=order, ledger=ledger)
     except RuleBroken as refusal:
         order.reject(terms, reason=refusal.code, detail=refusal.detail, at=ledger.now)
     else:
-        order.place(terms, price_cap=price_cap, at=ledger.now)
+        order.place(terms, price_cap=price_cap, charges_held=charges, at=ledger.now)
     return OrderAnswer.of(order)
 
 
@@ -38,7 +40,8 @@ def replace(command: c.ReplaceOrder, ledger: Ledger) -> OrderAnswer:
     reprice = terms.type.has_limit or terms.stop_price != before.stop_price
     price_cap = _cap(terms, ask=command.ask, ledger=ledger) if reprice else order.price_cap
     cover_before = order.cover
-    order.replace(terms, price_cap=price_cap, at=ledger.now)
+    charges = max(_charges_to_hold(terms, price_cap, ledger=ledger), total(tuple(order.charged.values())))
+    order.replace(terms, price_cap=price_cap, charges_held=charges, at=ledger.now)
     if terms.is_buy:
         _hold_difference(account, order, change=order.cover - cover_before, ledger=ledger)
     else:
@@ -72,26 +75,50 @@ def _terms_of(command: c.PlaceOrder) -> OrderTerms:
         limit_price=command.limit_price,
         stop_price=command.stop_price,
         client_order_id=command.client_order_id,
+        **checked_lots(command.lot_method, command.lots),
     )
 
 
 def _cap(terms: OrderTerms, *, ask: Price | None, ledger: Ledger) -> Price | None:
-    price_cap = cap_on_price(terms, ask=ask, collar=ledger.collar)
+    price_cap = cap_on_price(terms, ask=ask, collar=ledger.rules.collar)
     if terms.is_buy and price_cap is None:
         raise SymbolMustBeQuoted(f"there is no offer for {terms.symbol} to go by")
     return price_cap
 
 
+def _charges_to_hold(terms: OrderTerms, price_cap: Price | None, *, ledger: Ledger) -> Money:
+    """The most a buy can be charged. A sale's charges come out of what it brings."""
+    if price_cap is None:
+        return NOTHING
+    day, fees = ledger.dates.trade_date, ledger.rules.fees
+    if not fees.in_force(day, terms.side):
+        return NOTHING
+    notional = terms.quantity * price_cap
+    return fees.most(day=day, side=terms.side, quantity=terms.quantity, notional=notional)
+
+
 def _set_aside(
-    terms: OrderTerms, price_cap: Price | None, *, account: Account, order: Order, ledger: Ledger
+    terms: OrderTerms,
+    price_cap: Price | None,
+    charges: Money,
+    *,
+    account: Account,
+    order: Order,
+    ledger: Ledger,
 ) -> None:
     if price_cap is not None:
-        amount = rounded_up(terms.quantity * price_cap)
+        amount = rounded_up(terms.quantity * price_cap) + charges
         account.hold(amount, order_id=order.id, at=ledger.now)
     else:
         account.require_open()
         position = ledger.position(account.id, terms.symbol)
-        position.reserve(terms.quantity, symbol=terms.symbol, order_id=order.id, at=ledger.now)
+        position.reserve(
+            terms.quantity,
+            symbol=terms.symbol,
+            order_id=order.id,
+            lots=terms.chosen_lots,
+            at=ledger.now,
+        )
 
 
 def _hold_difference(account: Account, order: Order, *, change: Price, ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """Many aggregates at once: the newest snapshot of each, and the events after it."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +12,21 @@ from application.commands import Stream
 from domain.aggregate import Aggregate
 from domain.facts import AGGREGATES
 from infrastructure.eventstore.mapper import EventIsUnreadable, decode_event
+from infrastructure.eventstore.replaying import decode_slim
 from infrastructure.postgres import arrays
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 """Raised when an aggregate's fields change, so that older snapshots are left alone."""
 
 SNAPSHOT_TOPICS = {kind: f"{kind.__name__}/{SNAPSHOT_VERSION}" for kind in AGGREGATES}
 _DECODERS = {topic: msgspec.json.Decoder(kind) for kind, topic in SNAPSHOT_TOPICS.items()}
 
+CHUNK = 200
+"""Rows that are folded while the next are on their way."""
+
 _SNAPSHOTS = (
     "SELECT DISTINCT ON (originator_id) originator_id, topic, state FROM stored_snapshots"
-    " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version DESC"
+    " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version DESC"
 )
 _EVENTS = (
     "SELECT want.number::int4, e.topic, e.state FROM unnest(%b, %b) WITH ORDINALITY AS want(id, version, number)"
@@ -31,21 +36,40 @@ _EVENTS = (
 
 
 def load_aggregates(connection: Connection[Any], streams: Iterable[Stream]) -> dict[UUID, Aggregate]:
-    """The aggregates of these streams, as of now; those without events are missing."""
+    """The aggregates of these streams, as of now; those without events are missing.
+
+    Not to be called in a pipeline. Raises EventIsUnreadable.
+    """
     kinds = {stream_id: kind for kind, stream_id in streams}
     ids = list(kinds)
     found = _from_snapshots(connection, ids)
     versions = [found[i].version if i in found else 0 for i in ids]
     wanted = (arrays.uuids(ids), arrays.int8s(versions))
-    rows = connection.execute(_EVENTS, wanted, prepare=True, binary=True)
-    for number, topic, state in rows:
-        event = decode_event(topic, state)
-        aggregate = found.get(event.originator_id)
-        if aggregate is None:
-            kind, account_id = kinds[ids[number - 1]], event.account_id
-            aggregate = found[event.originator_id] = kind(id=event.originator_id, account_id=account_id)
-        aggregate.evolve(event)
+    with connection.cursor() as cursor:
+        # A chunk is folded while PostgreSQL prepares the next, and a long stream is never in memory as a whole.
+        rows = cursor.stream(_EVENTS, wanted, binary=True, size=CHUNK)
+        try:
+            _fold(rows, [(kinds[i], i) for i in ids], found)
+        finally:
+            deque(rows, maxlen=0)  # left alone, the rest would be cancelled, and the transaction with it
     return found
+
+
+def _fold(rows: Iterable[Any], streams: Sequence[Stream], found: dict[UUID, Aggregate]) -> None:
+    number = 0
+    aggregate: Any = None
+    for its_number, topic, state in rows:
+        if its_number != number:
+            number, aggregate = its_number, _begun(streams[its_number - 1], topic, state, found)
+        aggregate.evolve(decode_slim(topic, state))
+
+
+def _begun(stream: Stream, topic: str, state: bytes, found: dict[UUID, Aggregate]) -> Aggregate:
+    """The aggregate of a stream as far as it is known, blank if that is not at all."""
+    kind, stream_id = stream
+    if stream_id not in found:
+        found[stream_id] = kind(id=stream_id, account_id=decode_event(topic, state).account_id)
+    return found[stream_id]
 
 
 def encode_snapshot(aggregate: Aggregate) -> tuple[UUID, int, str, bytes]:
@@ -56,7 +80,8 @@ def encode_snapshot(aggregate: Aggregate) -> tuple[UUID, int, str, bytes]:
 
 def _from_snapshots(connection: Connection[Any], ids: list[UUID]) -> dict[UUID, Aggregate]:
     found: dict[UUID, Aggregate] = {}
-    for originator_id, topic, state in connection.execute(_SNAPSHOTS, (ids,)).fetchall():
+    rows = connection.execute(_SNAPSHOTS, (arrays.uuids(ids),), prepare=True, binary=True)
+    for originator_id, topic, state in rows.fetchall():
         decoder = _DECODERS.get(topic)
         if decoder is not None:
             found[originator_id] = _decode(decoder, topic, state)

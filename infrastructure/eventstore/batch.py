@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +10,20 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from application.answers import AccountAnswer, Answer, ErasureAnswer, OrderAnswer
+from application.answers import (
+    AccountAnswer,
+    ActionAnswer,
+    Answer,
+    ErasureAnswer,
+    OrderAnswer,
+    PeriodAnswer,
+)
 from application.brokerage import fold
 from application.commands import Stream
 from application.handlers import handle
 from application.ledger import Ledger
-from application.requests import Request, encode_metadata
+from application.requests import Metadata, Request, encode_metadata
+from application.rules import TradingRules
 from domain.aggregate import Aggregate, Event
 from domain.errors import IdempotencyKeyMustMatchItsRequest, Refusal
 from domain.facts import TOPICS
@@ -31,10 +38,12 @@ log = structlog.get_logger()
 
 
 class StoredAnswer(Struct, frozen=True, omit_defaults=True):
-    """An answer as it is kept beside its idempotency key: one of these."""
+    """An answer as it is kept beside its idempotency key: one of them."""
 
     account: AccountAnswer | None = None
     order: OrderAnswer | None = None
+    action: ActionAnswer | None = None
+    period: PeriodAnswer | None = None
     erasure: ErasureAnswer | None = None
 
 
@@ -76,14 +85,13 @@ class NewKeys:
 class Batch:
     """Commands decided together. Made anew for every try at a transaction."""
 
-    def __init__(self, jobs: Sequence[Job], *, cache: AggregateCache, collar: Decimal) -> None:
+    def __init__(self, jobs: Sequence[Job], *, cache: AggregateCache, rules: TradingRules) -> None:
         self._jobs = jobs
         self._cache = cache
-        self._collar = collar
-        self._blank: set[UUID] = set()
+        self._rules = rules
+        self._blank: set[int] = set()
         self._answered: dict[Key, tuple[bytes, bytes]] = {}
-        self._touched: dict[UUID, Aggregate] = {}
-        self._decided: dict[UUID, list[Event]] = {}
+        self._decided = _ByStream()
         self._connection: Connection[Any] | None = None
         self.rows = Appending()
         self.new_keys = NewKeys()
@@ -92,11 +100,12 @@ class Batch:
 
     def prefetch(self, connection: Connection[Any]) -> None:
         """Read, outside the log lock, what the decisions will need and memory does not have."""
+        cache = self._cache
         wanted = {
             stream_id: kind
             for job in self._jobs
             for kind, stream_id in job.request.command.streams()
-            if stream_id not in self._cache
+            if stream_id not in cache
         }
         self._connection = connection
         if wanted:
@@ -105,20 +114,17 @@ class Batch:
     def heed(self, rows: Sequence[Recorded]) -> None:
         """Take note of streams that others began after the prefetch."""
         if self._blank:
-            self._blank.difference_update(row.originator_id for row in rows)
+            self._blank.difference_update(row.originator_id.int for row in rows)
 
     def forget_blanks(self) -> None:
         """Too much has happened since the prefetch to know which streams are still empty."""
         self._blank.clear()
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether any command carries an idempotency key."""
-        return any(job.request.metadata.idempotency_key for job in self._jobs)
-
-    def keys(self) -> Sequence[arrays.Column]:
-        """The idempotency keys of the commands: accounts and keys."""
+    def keys(self) -> Sequence[arrays.Column] | None:
+        """The idempotency keys of the commands: accounts and keys; None when no command has one."""
         found = [key for job in self._jobs if (key := _key_of(job.request))]
+        if not found:
+            return None
         return (
             arrays.uuids([account_id for account_id, _ in found]),
             arrays.texts([text.encode() for _, text in found]),
@@ -134,52 +140,49 @@ class Batch:
     def decide(self, connection: Connection[Any], *, now: datetime, after: int) -> None:
         """Decide every command in turn; the first new event gets the position after `after`."""
         self._connection = connection
-        position = after
+        self.rows = Appending(after)
+        wall = _wall_beside(now)
         for job in self._jobs:
             try:
-                position = self._decide(job, now=now, position=position)
+                self._decide(job, now=now, wall=wall)
             except Refusal as refusal:
                 job.error = refusal
             except Exception as error:
                 log.exception("command failed", command=type(job.request.command).__name__)
                 job.error = error
 
-    def _decide(self, job: Job, *, now: datetime, position: int) -> int:
-        key = _key_of(job.request)
+    def _decide(self, job: Job, *, now: datetime, wall: datetime | None) -> None:
+        request = job.request
+        key = _key_of(request)
         if key is not None and key in self._answered:
-            job.answer = self._repeat(key, job.request.request_hash)
-            return position
-        ledger = Ledger(self._load, now=now, collar=self._collar)
+            job.answer = self._repeat(key, request.request_hash)
+            return
+        ledger = Ledger(self._load, now=now, rules=self._rules)
         try:
-            answer = handle(job.request.command, ledger)
+            answer = handle(request.command, ledger)
+            self._append(ledger.decided(), request.metadata, wall)
         except BaseException:
             self._abandon(ledger.touched())
             raise
-        position = self._append(ledger.decided(), job.request, position, now=now)
         self._settle(ledger.touched())
-        answer.log_position = position
+        answer.log_position = self.rows.end
         job.answer = answer
         if key is not None:
-            self._remember(key, job.request.request_hash, answer)
-        return position
+            self._remember(key, request.request_hash, answer)
 
-    def _append(self, events: Sequence[Event], request: Request, position: int, *, now: datetime) -> int:
+    def _append(self, events: Sequence[Event], metadata: Metadata, wall: datetime | None) -> None:
         if not events:
-            return position
-        said = encode_metadata(_stamped(request, now))
-        for event in events:
-            position += 1
-            self.rows.add(
-                event, position=position, topic=TOPICS[type(event)], state=encode_event(event), metadata=said
-            )
-        return position
+            return
+        said = encode_metadata(metadata if wall is None else msgspec.structs.replace(metadata, wall=wall))
+        states = [encode_event(event) for event in events]  # all or none
+        self.rows.extend(events, topics=[TOPICS[type(event)] for event in events], states=states, said=said)
 
     def _repeat(self, key: Key, request_hash: bytes) -> Answer:
         stored_hash, answer = self._answered[key]
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
         stored = _decode(answer)
-        found = stored.order or stored.account or stored.erasure
+        found = stored.order or stored.account or stored.action or stored.period or stored.erasure
         assert found is not None, "what is kept is one of them"  # noqa: S101
         return found
 
@@ -190,8 +193,8 @@ class Batch:
     # The aggregates.
 
     def _load(self, kind: type[Aggregate], stream_id: UUID, account_id: UUID) -> Aggregate:
-        found = self._cache.get(stream_id) or self._touched.get(stream_id)
-        if found is None and stream_id not in self._blank:
+        found = self._cache.get(stream_id)
+        if found is None and stream_id.int not in self._blank:
             self._fetch([(kind, stream_id)])
             found = self._cache.get(stream_id)
         if found is None:
@@ -202,9 +205,9 @@ class Batch:
         assert self._connection is not None, "a batch reads through its transaction"  # noqa: S101
         stored = load_aggregates(self._connection, streams)
         for _, stream_id in streams:
-            found = fold(stored.get(stream_id), self._decided.get(stream_id, ()))
+            found = fold(stored.get(stream_id), self._decided.of(stream_id, self.rows.events))
             if found is None:
-                self._blank.add(stream_id)
+                self._blank.add(stream_id.int)
             else:
                 self._cache.put(found)
 
@@ -212,9 +215,7 @@ class Batch:
         """What was decided is the state the next command of the batch starts from."""
         for aggregate in touched:
             if aggregate.pending:
-                self._decided.setdefault(aggregate.id, []).extend(aggregate.pending)
                 aggregate.pending.clear()
-                self._touched[aggregate.id] = aggregate
                 self._cache.put(aggregate)
 
     def _abandon(self, touched: Sequence[Aggregate]) -> None:
@@ -224,14 +225,36 @@ class Batch:
         for aggregate in touched:
             if aggregate.pending:
                 self._cache.drop(aggregate.id)
-                self._blank.discard(aggregate.id)
-                self._touched.pop(aggregate.id, None)
+                self._blank.discard(aggregate.id.int)
+
+
+class _ByStream:
+    """A batch's events by stream, sorted only as far and as soon as somebody asks: few batches do."""
+
+    def __init__(self) -> None:
+        self._sorted = 0
+        self._events: dict[int, list[Event]] = {}
+
+    def of(self, stream_id: UUID, events: Sequence[Event]) -> Sequence[Event]:
+        """Those among `events`, which only ever grows, that belong to the stream."""
+        for event in events[self._sorted :]:
+            self._events.setdefault(event.originator_id.int, []).append(event)
+        self._sorted = len(events)
+        return self._events.get(stream_id.int, ())
 
 
 def _stored(answer: Answer) -> StoredAnswer:
-    if isinstance(answer, OrderAnswer):
-        return StoredAnswer(order=answer)
-    return StoredAnswer(erasure=answer) if isinstance(answer, ErasureAnswer) else StoredAnswer(account=answer)
+    match answer:
+        case OrderAnswer():
+            return StoredAnswer(order=answer)
+        case AccountAnswer():
+            return StoredAnswer(account=answer)
+        case ActionAnswer():
+            return StoredAnswer(action=answer)
+        case PeriodAnswer():
+            return StoredAnswer(period=answer)
+        case ErasureAnswer():
+            return StoredAnswer(erasure=answer)
 
 
 def _key_of(request: Request) -> Key | None:
@@ -239,9 +262,7 @@ def _key_of(request: Request) -> Key | None:
     return None if key is None else (request.command.account_id, key)
 
 
-def _stamped(request: Request, now: datetime) -> Any:
-    """The metadata, with the wall's time added when the log runs on another clock."""
+def _wall_beside(now: datetime) -> datetime | None:
+    """The wall's time, to be noted when the log runs on another clock; else None."""
     wall = datetime.now(UTC)
-    if abs((wall - now).total_seconds()) < 60:
-        return request.metadata
-    return msgspec.structs.replace(request.metadata, wall=wall)
+    return None if abs((wall - now).total_seconds()) < 60 else wall

@@ -9,13 +9,13 @@ serves a whole batch.
 """
 
 import asyncio
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,19 +28,23 @@ from application.answers import Answer
 from application.clock import Clock
 from application.errors import LogMustBeWritable, QueueMustHaveRoom, Unavailable
 from application.requests import Request
+from application.rules import TradingRules
 from infrastructure.eventstore.batch import Batch
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job, deliver
 from infrastructure.eventstore.log import (
     APPEND,
+    BEGIN,
+    COMMIT,
     LOG_LOCK,
     READ_AFTER,
     TAKE_LOCK,
     Recorded,
     last_row,
-    rows_of,
 )
+from infrastructure.postgres import arrays
 from infrastructure.postgres.connections import connect, has_transaction_timeout
+from infrastructure.postgres.together import Statement, Together
 
 log = structlog.get_logger()
 
@@ -50,12 +54,15 @@ _KEYS = (
 )
 _KEEP_KEYS = (
     "INSERT INTO idempotency_keys (account_id, key, request_hash, answer, recorded_at)"
-    " SELECT *, %s::timestamptz FROM unnest(%b, %b, %b, %b)"
+    " SELECT *, %b::timestamptz FROM unnest(%b, %b, %b, %b)"
 )
 _IS_THERE = "SELECT 1 FROM stored_events WHERE notification_id = %s AND originator_id = %s AND state = %s"
 
 FOREIGN_LIMIT = 20_000
 """More than this appended by others since the last look, and reading again is cheaper than following."""
+
+_LOCK, _LOCK_NUMBER = TAKE_LOCK.replace("%s", "%b"), (arrays.int8(LOG_LOCK),)
+_SINCE, _SINCE_LIMIT = READ_AFTER.replace("%s", "%b"), arrays.int8(FOREIGN_LIMIT)
 
 WORTH_ANOTHER_TRY = (
     psycopg.OperationalError,
@@ -65,6 +72,10 @@ WORTH_ANOTHER_TRY = (
     IdleInTransactionSessionTimeout,
 )
 RETRY_S = 0.05
+SWITCH_S = 0.001
+"""For so long another thread may keep the interpreter when PostgreSQL has answered. With Python's own 5 ms a busy
+event loop has all its work done before the next batch is decided, and then waits for that batch with nothing to do.
+"""
 LONGEST_TRANSACTION_MS = 5_000
 
 Observer = Callable[[int, set[UUID]], None]
@@ -76,7 +87,7 @@ class CommitterSettings(Struct, frozen=True, kw_only=True):
     batch_limit: int = 512
     queue_limit: int = 10_000
     cache_aggregates: int = 200_000
-    collar: Decimal = Decimal("0.05")
+    rules: TradingRules = TradingRules()
     patience: float = 10.0
 
 
@@ -103,6 +114,7 @@ class Committer:
         self._arrived = threading.Event()
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
+        self._together: Together
         self._position = 0
         self._last_time: datetime | None = None
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -111,6 +123,7 @@ class Committer:
 
     def start(self) -> "Committer":
         """Begin to take commands."""
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread.start()
         return self
 
@@ -147,7 +160,10 @@ class Committer:
         if self._stopping or len(self._queue) >= self._settings.queue_limit:
             raise QueueMustHaveRoom(f"{len(self._queue)} commands are waiting")
         self._queue.append(job)
-        self._arrived.set()
+        if (
+            not self._arrived.is_set()
+        ):  # it is cleared before the queue is emptied, so a job is never overlooked
+            self._arrived.set()
 
     # The thread.
 
@@ -203,32 +219,33 @@ class Committer:
     def _batch(self, jobs: list[Job]) -> Batch:
         for job in jobs:
             job.again()
-        return Batch(jobs, cache=self._cache, collar=self._settings.collar)
+        return Batch(jobs, cache=self._cache, rules=self._settings.rules)
 
     def _commit(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
         clock_says = self._clock.now()  # before the lock: it may refuse
         batch.prefetch(connection)
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            connection.execute(TAKE_LOCK, (LOG_LOCK,))
-            foreign = connection.execute(READ_AFTER, (self._position, FOREIGN_LIMIT), prepare=True)
-            keys = connection.execute(_KEYS, batch.keys(), prepare=True) if batch.has_keys else None
-        self._learn(connection, rows_of(foreign), batch)
+        found, *keys = self._lock_and_look(batch.keys())
+        self._learn(connection, found, batch)
         if not has_transaction_timeout(connection):
             connection.execute("SELECT 1")
-        if keys is not None:
-            batch.answer_repeated(keys.fetchall())
+        if keys:
+            batch.answer_repeated(keys[0])
         now = clock_says if self._last_time is None else max(clock_says, self._last_time)
         batch.decide(connection, now=now, after=self._position)
-        with connection.pipeline():
-            if batch.rows:
-                connection.execute(APPEND, batch.rows.columns(), prepare=True)
-            if batch.new_keys:
-                connection.execute(_KEEP_KEYS, (now, *batch.new_keys.columns()), prepare=True)
-            connection.execute("COMMIT")
+        self._together.run(*_writes(batch, now), (COMMIT, ()))
 
-    def _learn(self, connection: psycopg.Connection[Any], rows: list[Recorded], batch: Batch) -> None:
+    def _lock_and_look(self, keys: Sequence[arrays.Column] | None) -> list[list[tuple[Any, ...]]]:
+        """Begin a transaction that holds the log lock. What others have appended, and the keys that were used."""
+        statements: list[Statement] = [(BEGIN, ()), (_LOCK, _LOCK_NUMBER)]
+        statements.append((_SINCE, (arrays.int8(self._position), _SINCE_LIMIT)))
+        if keys is not None:
+            statements.append((_KEYS, keys))
+        _, _, *results = self._together.run(*statements)
+        return [self._together.rows(result) for result in results]
+
+    def _learn(self, connection: psycopg.Connection[Any], found: list[tuple[Any, ...]], batch: Batch) -> None:
         """Bring the cache up to the end of the log, which cannot move while we hold its lock."""
+        rows = [Recorded(*row) for row in found]
         if len(rows) >= FOREIGN_LIMIT:
             self._cache.clear()
             batch.forget_blanks()
@@ -244,8 +261,9 @@ class Committer:
     def _after_commit(self, batch: Batch) -> None:
         if batch.rows:
             self._position = batch.rows.end
-            self._last_time = batch.rows.times[-1]
+            self._last_time = batch.rows.events[-1].recorded_at
             self._tell(batch)
+        self._cache.trim()
 
     def _tell(self, batch: Batch) -> None:
         if self._on_commit is None:
@@ -262,6 +280,7 @@ class Committer:
             self._connection = connect(
                 self._url, application="daybook committer", longest_transaction_ms=LONGEST_TRANSACTION_MS
             )
+            self._together = Together(self._connection)
             self._cache.clear()
             self._position, self._last_time = last_row(self._connection)
         return self._connection
@@ -284,8 +303,18 @@ class Committer:
         rows = batch.rows
         with connection.transaction():
             connection.execute(TAKE_LOCK, (LOG_LOCK,))
-            found = connection.execute(_IS_THERE, (rows.positions[0], rows.originator_ids[0], rows.states[0]))
+            first = (rows.positions[0], rows.events[0].originator_id, rows.states[0])
+            found = connection.execute(_IS_THERE, first)
             return found.fetchone() is not None
+
+
+def _writes(batch: Batch, now: datetime) -> list[Statement]:
+    writes: list[Statement] = []
+    if batch.rows:
+        writes.append((APPEND, batch.rows.columns()))
+    if batch.new_keys:
+        writes.append((_KEEP_KEYS, (arrays.time(now), *batch.new_keys.columns())))
+    return writes
 
 
 def _fail(jobs: Sequence[Job], error: Exception) -> None:

@@ -11,11 +11,13 @@ from msgspec import Struct
 from psycopg import Connection, Cursor
 
 from domain.aggregate import Event
+from domain.order import Order
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.postgres import arrays
 
 LOG_LOCK = 0x6461_7962_6F6F_6B30  # "daybook0": one number a log, that is a shard
 
+BEGIN, COMMIT = "BEGIN", "COMMIT"
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(%s)"
 COLUMNS = (
     "notification_id, originator_id, originator_version, topic, state, account_id, recorded_at, metadata"
@@ -28,6 +30,8 @@ APPEND = (
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
 )
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
+
+_OF_ORDERS = frozenset(Order.FACTS)
 
 
 class Recorded(Struct, frozen=True, gc=False):
@@ -48,54 +52,54 @@ class Recorded(Struct, frozen=True, gc=False):
 
 
 class Appending:
-    """Rows on their way into the log, column by column."""
+    """Rows on their way into the log, one after the other behind the position `after`."""
 
-    def __init__(self) -> None:
-        self.positions: list[int] = []
-        self.originator_ids: list[UUID] = []
-        self.versions: list[int] = []
+    def __init__(self, after: int = 0) -> None:
+        self._after = after
+        self.events: list[Event] = []
         self.topics: list[str] = []
         self.states: list[bytes] = []
-        self.account_ids: list[UUID] = []
-        self.times: list[datetime] = []
         self.metadata: list[bytes] = []
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.events)
 
-    def add(self, event: Event, *, position: int, topic: str, state: bytes, metadata: bytes) -> None:
-        """Put one event at a position."""
-        self.positions.append(position)
-        self.originator_ids.append(event.originator_id)
-        self.versions.append(event.originator_version)
-        self.topics.append(topic)
-        self.states.append(state)
-        self.account_ids.append(event.account_id)
-        self.times.append(event.recorded_at)
-        self.metadata.append(metadata)
+    def extend(
+        self, events: Sequence[Event], *, topics: Sequence[str], states: Sequence[bytes], said: bytes
+    ) -> None:
+        """Put the events of one command at the next positions, with what is `said` beside each of them."""
+        self.events += events
+        self.topics += topics
+        self.states += states
+        self.metadata += [said] * len(events)
 
     def columns(self) -> Sequence[arrays.Column]:
         """The parameters of APPEND."""
+        events = self.events
         return (
             arrays.int8s(self.positions),
-            arrays.uuids(self.originator_ids),
-            arrays.int8s(self.versions),
+            arrays.uuids([event.originator_id for event in events]),
+            arrays.int8s([event.originator_version for event in events]),
             arrays.texts([topic.encode() for topic in self.topics]),
             arrays.byteas(self.states),
-            arrays.uuids(self.account_ids),
-            arrays.times(self.times),
+            arrays.uuids([event.account_id for event in events]),
+            arrays.times([event.recorded_at for event in events]),
             arrays.texts(self.metadata),
         )
 
     @property
+    def positions(self) -> range:
+        """Where the rows will stand."""
+        return range(self._after + 1, self.end + 1)
+
+    @property
     def end(self) -> int:
         """The last position."""
-        return self.positions[-1]
+        return self._after + len(self.events)
 
     def orders(self) -> set[UUID]:
         """The orders that changed."""
-        pairs = zip(self.originator_ids, self.topics, strict=True)
-        return {originator_id for originator_id, topic in pairs if topic.startswith("Order.")}
+        return {event.originator_id for event in self.events if type(event) in _OF_ORDERS}
 
 
 def read_after(connection: Connection[Any], position: int, *, limit: int) -> list[Recorded]:

@@ -34,14 +34,15 @@ class LogRecorder(PostgresApplicationRecorder):
         arrays.register(connection)
         connection.execute(TAKE_LOCK, (LOG_LOCK,))
         last = connection.execute(LAST).fetchone()
-        position = last["notification_id"] if last else 0
-        rows = Appending()
-        said = encode_metadata(metadata)
-        for offset, stored in enumerate(stored_events, 1):
-            event = decode_event(stored.topic, stored.state)
-            rows.add(event, position=position + offset, topic=stored.topic, state=stored.state, metadata=said)
+        rows = Appending(after=last["notification_id"] if last else 0)
+        rows.extend(
+            [decode_event(stored.topic, stored.state) for stored in stored_events],
+            topics=[stored.topic for stored in stored_events],
+            states=[stored.state for stored in stored_events],
+            said=encode_metadata(metadata),
+        )
         connection.execute(APPEND, rows.columns())
-        return rows.positions
+        return list(rows.positions)
 
 
 def _nobody() -> Metadata:

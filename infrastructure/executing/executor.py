@@ -71,6 +71,8 @@ class Executor:
         self._lease = Lease(database_url, "executor")
         self._said_at = 0.0
         self._said = TickNumber("", 0)
+        self._session: Session | None = None
+        self._is_new_session = False
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when PostgreSQL is lost: a fresh start is the way back."""
@@ -122,18 +124,25 @@ class Executor:
     def _on_tick(self, tick: Tick) -> None:
         if self._tell_time is not None:
             self._tell_time(tick.at)
+        self._take_in_the_day(tick)
         if not self._market.apply(tick):
             log.warning("ticks were missed, reading all quotes", number=tick.number)
             self._load_quotes()
         self._carry_out(self._on_quotes(tick.quotes, tick.session))
         self._market.tick = TickNumber(tick.run, tick.number)
 
+    def _take_in_the_day(self, tick: Tick) -> None:
+        """Before the first quotes of a session: a split may have changed orders that rest since the one before."""
+        if tick.session != self._session:
+            self._session, self._is_new_session = tick.session, True
+        if self._is_new_session and tick.quotes:
+            self._is_new_session = False
+            self._meet(self._orders.catch_up())
+
     def _on_quotes(self, quotes: Iterable[Quote], session: Session) -> list[c.OrderCommand]:
         commands: list[c.OrderCommand] = []
-        for quote in quotes:
-            intents = self._book.on_quote(quote, session)
-            if intents:
-                commands += [command_of(intent) for intent in intents]
+        for intents in self._book.on_quotes(quotes, session):
+            commands += [command_of(intent) for intent in intents]
         return commands
 
     def _meet(self, order_ids: Sequence[UUID]) -> None:

@@ -11,6 +11,7 @@ from domain.quotes import Session, Tick
 from infrastructure.redis import connect as connect_redis
 from infrastructure.redis.market_clock import MarketClock
 from infrastructure.redis.quotes import LAST_TICK, PROGRESS, QuoteBoard, TickNumber
+from infrastructure.redis.telling import Telling
 
 log = structlog.get_logger()
 
@@ -23,13 +24,15 @@ class MarketView:
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         self._redis = connect_redis(redis_url)
+        self._telling = Telling(redis_url)
         self.board = QuoteBoard(redis_url)
         self.session: Session | None = None
         self.tick = TickNumber("", 0)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         self._redis.close()
+        self._telling.close()
 
     def load(self) -> TickNumber:
         """Take quotes and session as they stand. Returns a tick that they are at least as new as."""
@@ -49,7 +52,7 @@ class MarketView:
     def say_progress(self) -> None:
         """Publish the last tick worked off, for a market that waits for us and for those who ask how we are."""
         try:
-            self._redis.set(PROGRESS, msgspec.json.encode(self.tick), ex=PROGRESS_S)
+            self._telling.send("SET", PROGRESS, msgspec.json.encode(self.tick), "EX", PROGRESS_S)
         except (RedisError, OSError) as error:
             log.debug("progress was not published", error=str(error))
 

@@ -139,5 +139,10 @@ class WorkingOrders:
         order, working = self._orders.get(order_id), self.book.get(order_id)
         if order is None:
             self.book.remove(order_id)
-        elif by_customer or working is None or working.leaves != order.leaves:
+        elif by_customer or working is None or _differ(working, order):
             self.book.resync(order, self._ranks[order_id])
+
+
+def _differ(working: WorkingOrder, order: Order) -> bool:
+    """Whether fills, or a split, have left the order other than the book has it."""
+    return working.leaves != order.leaves or working.revision != order.revision

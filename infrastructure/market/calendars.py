@@ -5,8 +5,8 @@ market is closed. Lunch breaks, which some Asian exchanges have, count as open. 
 """
 
 import warnings
-from bisect import bisect_right
-from datetime import UTC, date, datetime, time, timedelta
+from bisect import bisect_left, bisect_right
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Protocol
 
@@ -46,6 +46,18 @@ class Calendar(Protocol):
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
         """Open and close of the session that the exchange counts as `day`, or None when there is none."""
 
+    def day_of(self, at: datetime) -> date:
+        """The date of a moment where the exchange is."""
+
+    def midnight(self, day: date) -> datetime:
+        """When the day begins at the exchange."""
+
+    def session_after(self, day: date, count: int) -> date:
+        """The day of the `count`-th session after `day`; for 0, `day` itself or the first after it.
+
+        Raises CalendarDoesNotReach.
+        """
+
 
 @cache
 def calendar_named(name: str) -> Calendar:
@@ -79,15 +91,28 @@ class AlwaysOpen:
         return _midnight(at)
 
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
-        start = datetime.combine(day, time(), tzinfo=UTC)
+        start = self.midnight(day)
         return start, start + _DAY
+
+    def day_of(self, at: datetime) -> date:
+        return at.astimezone(UTC).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=UTC)
+
+    def session_after(self, day: date, count: int) -> date:
+        return day + count * _DAY
 
 
 class ExchangeCalendar:
     """The sessions of a real exchange, oldest first, each with its day, open and close."""
 
-    def __init__(self, name: str, *, days: list[date], opens: list[datetime], closes: list[datetime]) -> None:
+    def __init__(
+        self, name: str, *, zone: tzinfo, days: list[date], opens: list[datetime], closes: list[datetime]
+    ) -> None:
         self.name = name
+        self._zone = zone
+        self._days = days
         self._opens = opens
         self._closes = closes
         self._number_of = {day: number for number, day in enumerate(days)}
@@ -118,6 +143,18 @@ class ExchangeCalendar:
     def hours_on(self, day: date) -> tuple[datetime, datetime] | None:
         number = self._number_of.get(day)
         return None if number is None else (self._opens[number], self._closes[number])
+
+    def day_of(self, at: datetime) -> date:
+        return at.astimezone(self._zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
+
+    def session_after(self, day: date, count: int) -> date:
+        wanted = bisect_right(self._days, day) + count - 1 if count else bisect_left(self._days, day)
+        if wanted >= len(self._days):
+            raise CalendarDoesNotReach(f"{self.name} knows no {count} sessions after {day.isoformat()}")
+        return self._days[wanted]
 
     def _started(self, at: datetime) -> int:
         """How many sessions have started by `at`."""
@@ -153,6 +190,7 @@ def _exchange(name: str) -> Calendar:
         opens, closes = found.opens_nanos.tolist(), found.closes_nanos.tolist()
     return ExchangeCalendar(
         name,
+        zone=found.tz,
         days=days,
         opens=[_from_nanoseconds(each) for each in opens],
         closes=[_from_nanoseconds(each) for each in closes],

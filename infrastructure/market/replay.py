@@ -19,6 +19,7 @@ from infrastructure.market.pace import Pace, seconds_between
 from infrastructure.market.progress import ProgressFile
 from infrastructure.market.sources.rows import MarketDataCannotBeRead, Replay
 from infrastructure.market.ticks import Cut, Cutter
+from infrastructure.redis.market_day import DayTurn
 
 INTERVAL = 0.02  # wall seconds: what falls into one goes out in one tick
 MOST_PACED = 10_000  # quotes a tick
@@ -38,6 +39,7 @@ class ReplayRunner:
         speed: float | None,
         calendar: Calendar,
         announcer: Announcer,
+        day: DayTurn,
         file: ProgressFile,
         stop: threading.Event,
         exit_at_end: bool,
@@ -45,6 +47,7 @@ class ReplayRunner:
         self._source = source
         self._calendar = calendar
         self._announcer = announcer
+        self._day = day
         self._pace = Pace(speed, announcer=announcer, stop=stop)
         self._file = file
         self._stop = stop
@@ -61,7 +64,10 @@ class ReplayRunner:
         for cut, following in _with_next(self._cutter.cut(self._source, after=self._source.resume_after)):
             if self._announcer.number == 0:
                 self._take_over(cut)
-            if not self._pace.wait() or not self._publish(cut, following):
+            if not self._pace.wait():
+                return
+            self._day.turn_to(cut.first_at)
+            if not self._publish(cut, following):
                 return
             self._pace.went_out(cut, following)
             self._note(cut)

@@ -12,6 +12,7 @@ from infrastructure.market.replay import ReplayRunner
 from infrastructure.market.simulation import SimulationRunner
 from infrastructure.market.sources import Replay, Source, open_source
 from infrastructure.market.sources.tickers import MOST
+from infrastructure.redis.market_day import DayTurn
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import SettingIsWrong, Settings
 
@@ -72,6 +73,7 @@ class MarketRunner:
         self._publisher = publisher
         self._file = ProgressFile(settings.data_dir, progress or Progress(source=source.name))
         self._announcer = Announcer(publisher, source=source.name, stop=stop)
+        self._day = DayTurn(settings.redis_url or "", calendar=calendar, stop=stop)
         self._runner: ReplayRunner | SimulationRunner
         if isinstance(source, Replay):
             self._runner = ReplayRunner(
@@ -79,6 +81,7 @@ class MarketRunner:
                 speed=market_speed(settings),
                 calendar=calendar,
                 announcer=self._announcer,
+                day=self._day,
                 file=self._file,
                 stop=stop,
                 exit_at_end=exit_at_end,
@@ -89,6 +92,7 @@ class MarketRunner:
                 interval=settings.market_interval,
                 calendar=calendar,
                 announcer=self._announcer,
+                day=self._day,
                 file=self._file,
                 stop=stop,
             )
@@ -101,3 +105,4 @@ class MarketRunner:
         finally:
             self._file.write()
             self._publisher.close()
+            self._day.close()

@@ -8,6 +8,7 @@ from infrastructure.market.announcer import Announcer
 from infrastructure.market.calendars import Calendar
 from infrastructure.market.progress import ProgressFile
 from infrastructure.market.sources.simulated import SimulatedMarket
+from infrastructure.redis.market_day import DayTurn
 
 
 class SimulationRunner:
@@ -20,6 +21,7 @@ class SimulationRunner:
         interval: float,
         calendar: Calendar,
         announcer: Announcer,
+        day: DayTurn,
         file: ProgressFile,
         stop: threading.Event,
     ) -> None:
@@ -27,6 +29,7 @@ class SimulationRunner:
         self._interval = timedelta(seconds=interval)
         self._calendar = calendar
         self._announcer = announcer
+        self._day = day
         self._file = file
         self._stop = stop
 
@@ -44,6 +47,7 @@ class SimulationRunner:
 
     def _tick(self, at: datetime, *, due: datetime) -> datetime:
         """Publish what the market says at `at`; gives the time of the next tick."""
+        self._day.turn_to(at)
         session = self._calendar.session_at(at)
         # A closed market quotes nothing new; but the first tick says where prices stand.
         quotes = self._market.step(at) if session.is_open or not self._announcer.number else []

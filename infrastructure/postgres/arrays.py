@@ -5,8 +5,7 @@ of n values is one `bytes`: a header (dimensions, element type, length) and each
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from operator import attrgetter
+from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -23,17 +22,40 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from
 _header = Struct("!iiIii").pack
 _length = Struct("!i").pack
 _int8 = Struct("!iq").pack
-_UUID_LENGTH = _length(16)
+_pack_int8 = Struct("!q").pack
+_UUID_LENGTH = 16 << 128  # before an id's 128 bits
+
+
+class _Lengths(dict[int, bytes]):
+    """The four bytes that say how long an element is, made beforehand for all but long ones."""
+
+    def __missing__(self, length: int) -> bytes:
+        return _length(length)
+
+
+_lengths = _Lengths({length: _length(length) for length in range(4096)}).__getitem__
 
 
 class Column:
-    """One array parameter, ready to be sent."""
+    """One parameter, ready to be sent: an array, unless it says otherwise."""
 
     __slots__ = ("data",)
     oid = 0
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+
+
+class Int8(Column):
+    """bigint, one"""
+
+    oid = _INT8
+
+
+class Time(Column):
+    """timestamptz, one"""
+
+    oid = _TIMESTAMPTZ
 
 
 class Int8s(Column):
@@ -66,6 +88,16 @@ class Times(Column):
     oid = _ARRAY_OF[_TIMESTAMPTZ]
 
 
+def int8(value: int) -> Int8:
+    """A whole number."""
+    return Int8(_pack_int8(value))
+
+
+def time(value: datetime) -> Time:
+    """A moment."""
+    return Time(_pack_int8(_microseconds(value)))
+
+
 def int8s(values: Sequence[int]) -> Int8s:
     """A column of whole numbers."""
     return Int8s(_array(_INT8, len(values), [_int8(8, value) for value in values]))
@@ -73,13 +105,13 @@ def int8s(values: Sequence[int]) -> Int8s:
 
 def times(values: Sequence[datetime]) -> Times:
     """A column of moments."""
-    return Times(_array(_TIMESTAMPTZ, len(values), [_int8(8, _microseconds(value)) for value in values]))
+    encoded = {value: _int8(8, _microseconds(value)) for value in set(values)}
+    return Times(_array(_TIMESTAMPTZ, len(values), [encoded[value] for value in values]))
 
 
 def uuids(values: Sequence[UUID]) -> Uuids:
     """A column of ids."""
-    parts = [part for value in values for part in (_UUID_LENGTH, value.bytes)]
-    return Uuids(_array(_UUID, len(values), parts))
+    return Uuids(_array(_UUID, len(values), [(_UUID_LENGTH | value.int).to_bytes(20) for value in values]))
 
 
 def byteas(values: Sequence[bytes]) -> Byteas:
@@ -89,28 +121,23 @@ def byteas(values: Sequence[bytes]) -> Byteas:
 
 def texts(values: Sequence[bytes]) -> Texts:
     """A column of texts, given as UTF-8. Raises ValueError for a NUL, which PostgreSQL cannot hold."""
-    data = _array(_TEXT, len(values), _with_lengths(values))
-    if any(b"\x00" in value for value in values):
+    if b"\x00" in b"".join(values):
         raise ValueError("a text cannot hold the character NUL")
-    return Texts(data)
+    return Texts(_array(_TEXT, len(values), _with_lengths(values)))
 
 
 def column(sql_type: str, values: Sequence[Any]) -> Column:
     """A column of any type a read table has, None for NULL.
 
-    Numbers with places, truth values and JSON go as text: the statement casts them, see `cast_of`.
+    Numbers with places, days, truth values and JSON go as text: the statement casts them, see `cast_of`.
     """
     kind, element, encode = _KINDS[sql_type]
-    parts: list[bytes] = []
-    has_null = False
-    for value in values:
-        if value is None:
-            has_null = True
-            parts.append(_NULL)
-        else:
-            encoded = encode(value)
-            parts += (_length(len(encoded)), encoded)
-    return kind(_array(element, len(values), parts, has_null=has_null))
+    known = [value for value in values if value is not None]
+    if len(known) == len(values):
+        return kind(_array(element, len(values), encode(known)))
+    there = iter(encode(known))
+    parts = [_NULL if value is None else next(there) for value in values]
+    return kind(_array(element, len(values), parts, has_null=True))
 
 
 def cast_of(sql_type: str) -> str:
@@ -142,7 +169,10 @@ def _array(element: int, count: int, parts: Iterable[bytes], *, has_null: bool =
 
 
 def _with_lengths(values: Sequence[bytes]) -> list[bytes]:
-    return [part for value in values for part in (_length(len(value)), value)]
+    parts = [b""] * (2 * len(values))
+    parts[::2] = map(_lengths, map(len, values))
+    parts[1::2] = values
+    return parts
 
 
 def _microseconds(moment: datetime) -> int:
@@ -150,22 +180,41 @@ def _microseconds(moment: datetime) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
-def _text(value: Any) -> bytes:
-    encoded = str(value).encode()
-    if b"\x00" in encoded:
-        raise ValueError("a text cannot hold the character NUL")
-    return encoded
-
-
 _NULL = _length(-1)
-_pack_int8 = Struct("!q").pack
+_MICROSECOND = timedelta(microseconds=1)
 
-_KINDS: dict[str, tuple[type[Column], int, Callable[[Any], bytes]]] = {
-    "bigint": (Int8s, _INT8, _pack_int8),
-    "uuid": (Uuids, _UUID, attrgetter("bytes")),
-    "timestamptz": (Times, _TIMESTAMPTZ, lambda moment: _pack_int8(_microseconds(moment))),
-    "text": (Texts, _TEXT, _text),
-    "numeric": (Texts, _TEXT, _text),
-    "boolean": (Texts, _TEXT, _text),
-    "jsonb": (Texts, _TEXT, msgspec.json.encode),
+
+def _int8_elements(values: Sequence[int]) -> list[bytes]:
+    return [_int8(8, value) for value in values]
+
+
+def _uuid_elements(values: Sequence[UUID]) -> list[bytes]:
+    return [(_UUID_LENGTH | value.int).to_bytes(20, "big") for value in values]
+
+
+def _time_elements(values: Sequence[datetime]) -> list[bytes]:
+    return [_int8(8, (value - _EPOCH) // _MICROSECOND) for value in values]
+
+
+def _text_elements(values: Sequence[Any]) -> list[bytes]:
+    encoded = [str(value).encode() for value in values]
+    if b"\x00" in b"".join(encoded):
+        raise ValueError("a text cannot hold the character NUL")
+    return [_length(len(value)) + value for value in encoded]
+
+
+def _json_elements(values: Sequence[Any]) -> list[bytes]:
+    return [_length(len(value)) + value for value in map(msgspec.json.encode, values)]
+
+
+_KINDS: dict[str, tuple[type[Column], int, Callable[[Sequence[Any]], list[bytes]]]] = {
+    "bigint": (Int8s, _INT8, _int8_elements),
+    "uuid": (Uuids, _UUID, _uuid_elements),
+    "timestamptz": (Times, _TIMESTAMPTZ, _time_elements),
+    "text": (Texts, _TEXT, _text_elements),
+    "numeric": (Texts, _TEXT, _text_elements),
+    "date": (Texts, _TEXT, _text_elements),
+    "boolean": (Texts, _TEXT, _text_elements),
+    "jsonb": (Texts, _TEXT, _json_elements),
 }
+"""By SQL type, what makes elements with their lengths of values without NULL."""

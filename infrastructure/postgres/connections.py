@@ -8,6 +8,7 @@ import msgspec
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -27,11 +28,27 @@ class JsonText(Loader):
         return bytes(data)
 
 
+class JsonBytes(JsonText):
+    """The same of a binary answer."""
+
+    format = Format.BINARY
+
+
+class JsonbBytes(JsonBytes):
+    """The same of jsonb, which begins with the number of its form."""
+
+    def load(self, data: Buffer) -> bytes:
+        """The bytes."""
+        return bytes(data)[1:]
+
+
 def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
     """Let JSON stay text on its way in, and be written by msgspec on its way out."""
     set_json_dumps(msgspec.json.encode, connection)
     connection.adapters.register_loader("json", JsonText)
     connection.adapters.register_loader("jsonb", JsonText)
+    connection.adapters.register_loader("json", JsonBytes)
+    connection.adapters.register_loader("jsonb", JsonbBytes)
 
 
 def connect(

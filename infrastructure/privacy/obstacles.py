@@ -15,7 +15,8 @@ from domain.errors import Conflict
 
 AsyncConnection = psycopg.AsyncConnection[Any]
 
-# Closing is the last fact of an account's stream: nothing follows it.
+# Closing is the last fact of a closed account's stream, unless money came to it afterwards (a late dividend, or
+# what a bank returned): that is its owner's, and stands against an erasure.
 _LAST_FACT = (
     "SELECT split_part(topic, ':', 1), recorded_at FROM stored_events WHERE originator_id = %s"
     " ORDER BY originator_version DESC LIMIT 1"

@@ -53,11 +53,10 @@ class Chain(Struct, frozen=True):
 def digest_of(row: Recorded) -> int:
     """What an event adds to a chain."""
     topic = row.topic.encode()
-    digest = blake2b(_head(row.log_position, row.account_id.bytes, len(topic)), digest_size=_WIDTH)
-    digest.update(topic)
-    digest.update(row.state)
-    digest.update(row.metadata)
-    return int.from_bytes(digest.digest(), "big")
+    head = _head(row.log_position, row.account_id.int.to_bytes(16, "big"), len(topic))
+    return int.from_bytes(
+        blake2b(head + topic + row.state + row.metadata, digest_size=_WIDTH).digest(), "big"
+    )
 
 
 PARTITION_OF = "get_byte(uuid_send(account_id), 15) %% %(partitions)s"

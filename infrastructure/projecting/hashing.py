@@ -34,4 +34,6 @@ def _plain(column: Column) -> str:
         return f"trim_scale({column.name})"
     if column.sql_type == "timestamptz":
         return f"extract(epoch FROM {column.name})"
+    if column.sql_type == "date":
+        return f"({column.name} - DATE '1970-01-01')"
     return column.name

@@ -8,12 +8,16 @@ import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.postgres import copying
 from infrastructure.postgres.arrays import Column, cast_of, column
-from projections.projection import Key, Projection, Rows, Table, key_of
+from projections.projection import Key, Projection, Rows, Table
 
 LIVE = ""
 SHADOW = "_shadow"
 """Suffix of a table that is being built beside the live one."""
+
+COPY_FROM = 50
+"""So many rows are worth the two round trips of a COPY."""
 
 
 def column_list(table: Table) -> str:
@@ -45,19 +49,41 @@ def drop(connection: Connection[Any], projection: Projection, *, suffix: str = L
     _run(connection, f"DROP TABLE IF EXISTS read.{projection.name}{suffix}")
 
 
+class Statement(Struct, frozen=True):
+    """SQL and its parameters, as `Connection.execute` takes them."""
+
+    sql: bytes
+    parameters: Sequence[Any] = ()
+    rows: bytes | None = None  # of a COPY
+
+
 def load(
     connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
 ) -> Rows[Any]:
     """The rows under these keys, ready to be folded into."""
-    return Rows(fetch(connection, projection, keys, suffix=suffix))
+    return rows_under(keys, fetch(connection, projection, keys, suffix=suffix))
+
+
+def rows_under(keys: Sequence[Key], found: dict[Key, Any]) -> Rows[Any]:
+    """What was found under these keys, ready to be folded into."""
+    return Rows(found, absent=[key for key in keys if key not in found])
 
 
 def fetch(
     connection: Connection[Any], projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE
 ) -> dict[Key, Any]:
     """The rows under these keys, by key."""
-    if projection.only_adds or not keys:
+    question = looking(projection, keys, suffix=suffix)
+    if question is None:
         return {}
+    found = connection.execute(question.sql, question.parameters, prepare=True)
+    return by_key(projection, found.fetchall())
+
+
+def looking(projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE) -> Statement | None:
+    """The statement that finds the rows under these keys; None when there cannot be any."""
+    if projection.only_adds or not keys:
+        return None
     table = projection.table
     wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
     joined = " AND ".join(f"t.{name} = want.{name}" for name in table.key)
@@ -66,25 +92,64 @@ def fetch(
         f" FROM unnest({wanted}) AS want({', '.join(table.key)})"
         f" JOIN read.{projection.name}{suffix} t ON {joined}"
     )
-    found = connection.execute(sql.encode(), _by_column(table, keys), prepare=True).fetchall()
-    rows = (row_from(projection, values) for values in found)
-    return {key_of(projection, row): row for row in rows}
+    return Statement(sql.encode(), _by_column(table, keys))
+
+
+def by_key(projection: Projection, found: Iterable[Sequence[Any]]) -> dict[Key, Any]:
+    """Rows of the table as structs, by key."""
+    numbers = _key_numbers(projection)
+    return {tuple([values[n] for n in numbers]): row_from(projection, values) for values in found}
 
 
 def store(
     connection: Connection[Any], projection: Projection, rows: Rows[Any], *, suffix: str = LIVE
 ) -> None:
-    """Write what the fold has changed, one statement for the changed rows and one for the removed."""
+    """Write what the fold has changed."""
+    for statement in writing(projection, rows, suffix=suffix):
+        write(connection, statement)
+
+
+def writing(
+    projection: Projection, rows: Rows[Any], *, suffix: str = LIVE, may_copy: bool = True
+) -> list[Statement]:
+    """What writes the changes of a fold: the new rows, by COPY when there are many; the changed; the removed.
+
+    A pipeline takes no COPY.
+    """
     target = f"read.{projection.name}{suffix}"
-    changed = rows.changed()
+    new, changed = (rows.changed(), []) if projection.only_adds else rows.written()
+    text = None
+    if may_copy and len(new) >= COPY_FROM:
+        text = copying.lines(new, _json_columns(projection.row))
+    statements = []
+    if text is not None:
+        copy = copying.statement(target, column_list(projection.table))
+        statements.append(Statement(copy, rows=text))
+    else:
+        changed = [*new, *changed]
     if changed:
-        connection.execute(_upsert(projection, target).encode(), _columns(projection, changed), prepare=True)
+        statements.append(Statement(_upsert(projection, target).encode(), _columns(projection, changed)))
     removed = list(rows.removed())
     if removed:
         table = projection.table
         wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
         sql = f"DELETE FROM {target} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
-        connection.execute(sql.encode(), _by_column(table, removed))
+        statements.append(Statement(sql.encode(), _by_column(table, removed)))
+    return statements
+
+
+def write(connection: Connection[Any], statement: Statement) -> None:
+    """Run one of them."""
+    if statement.rows is None:
+        connection.execute(statement.sql, statement.parameters, prepare=True)
+        return
+    with connection.cursor().copy(statement.sql) as into:
+        into.write(statement.rows)
+
+
+@cache
+def _json_columns(row: type[Struct]) -> tuple[int, ...]:
+    return tuple(number for number, column in enumerate(Projection.columns_of(row)) if column.is_json)
 
 
 def row_from(projection: Projection, values: Sequence[Any]) -> Any:
@@ -110,15 +175,23 @@ def _json_decoders(row: type[Struct]) -> tuple[tuple[int, Callable[[bytes], Any]
     )
 
 
-def _upsert(projection: Projection, name: str) -> str:
+def _insert(projection: Projection, name: str) -> str:
     table = projection.table
     values = ", ".join(f"%b{cast_of(column.sql_type)}" for column in table.columns)
-    sql = f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
+    return f"INSERT INTO {name} ({column_list(table)}) SELECT * FROM unnest({values})"
+
+
+def _upsert(projection: Projection, name: str) -> str:
+    table = projection.table
     changes = [column.name for column in table.columns if column.name not in table.key]
-    if projection.only_adds:
-        return sql
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in changes)
-    return f"{sql} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
+    return f"{_insert(projection, name)} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
+
+
+@cache
+def _key_numbers(projection: Projection) -> tuple[int, ...]:
+    names = [column.name for column in projection.table.columns]
+    return tuple(names.index(name) for name in projection.table.key)
 
 
 def _columns(projection: Projection, rows: Iterable[Struct]) -> list[Column]:

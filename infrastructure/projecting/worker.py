@@ -14,14 +14,16 @@ from typing import Any
 import psycopg
 import structlog
 
+from infrastructure.memory import collecting_later
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.dividing import divide
-from infrastructure.projecting.folding import Entry, Parked, begin, entries_of, fold_into, read_lane
+from infrastructure.projecting.folding import Entry, Slice, begin, entries_of, read_lane
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
 from infrastructure.projecting.reached import PARKED, lane_key
 from infrastructure.projecting.renewing import Rebuilds
 from infrastructure.projecting.retries import TRIES, Retries
 from infrastructure.projecting.standing import Lane, LanesMoved, fail, live_lanes, lock, save
+from infrastructure.projecting.together import LARGE, Share, fold_large, fold_shares, shares_of
 from projections.projection import Projection
 
 log = structlog.get_logger()
@@ -29,6 +31,10 @@ log = structlog.get_logger()
 LOOK_S = 1.0
 IDLE_LIMIT_MS = 3_500
 """A worker that is stopped in the middle of a transaction loses it, and with it the locks of its lanes."""
+FAR_BEHIND = 5
+"""So many batches become one while there is that much to catch up with: fewer commits, and fewer rows written twice."""
+READER_WAITS_MS = 2_000
+"""For a lock, at most; the writing transaction waits for what is read."""
 
 
 class Worker:
@@ -49,6 +55,8 @@ class Worker:
         self._partitions = partitions
         self._batch = batch
         self._connection: psycopg.Connection[Any] | None = None
+        self._reader: psycopg.Connection[Any] | None = None
+        self._ahead: tuple[tuple[int, int, int], Slice, int] | None = None
         self._lanes: dict[str, Lane] = {}
         self._retries = Retries()
         self._parked: dict[str, int] = {}
@@ -65,10 +73,11 @@ class Worker:
         self._keep_divided()
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Let go of the connections."""
+        for connection in (self._connection, self._reader):
+            if connection is not None:
+                connection.close()
+        self._connection = self._reader = self._ahead = None
 
     @property
     def positions(self) -> dict[str, int]:
@@ -109,19 +118,35 @@ class Worker:
             self._look(name)
 
     def _batch_of(self, due: Sequence[Lane]) -> bool:
-        connection = self._open
         slowest = min(due, key=lambda lane: lane.position)
-        rows, reached = read_lane(connection, slowest, limit=self._batch)
+        entries, reached = self._next_entries(slowest)
         if reached <= slowest.position:
             return False
-        entries = entries_of(rows)
         due = [lane for lane in due if lane.position < reached]
-        if not self._together(due, entries, reached):
-            for lane in due:
-                self._alone(lane, entries, reached)
+        with collecting_later():
+            if not self._together(due, entries, reached):
+                for lane in due:
+                    self._alone(lane, entries, reached)
         return True
 
-    def _together(self, due: Sequence[Lane], entries: Sequence[Entry], reached: int) -> bool:
+    def _next_entries(self, lane: Lane) -> tuple[Slice, int]:
+        """What comes next in a lane, looked up ahead or now, and the position up to which that is everything."""
+        place = (lane.position, lane.partition, lane.partitions)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == place and ahead[1]:
+            return ahead[1:]
+        return self._read(self._open, lane, self._batch)
+
+    def _read(self, connection: psycopg.Connection[Any], lane: Lane, limit: int) -> tuple[Slice, int]:
+        rows, reached = read_lane(connection, lane, limit=limit)
+        return Slice(entries_of(rows)), reached
+
+    def _look_ahead(self, reader: psycopg.Connection[Any], lane: Lane) -> None:
+        """Read on while the last batch is being written: the log stays as it is."""
+        place = (lane.position, lane.partition, lane.partitions)
+        self._ahead = (place, *self._read(reader, lane, self._batch * FAR_BEHIND))
+
+    def _together(self, due: Sequence[Lane], entries: Slice, reached: int) -> bool:
         """Fold the batch into all projections in one transaction. False when one of them failed."""
         try:
             self._fold(due, entries, reached)
@@ -133,7 +158,7 @@ class Worker:
             return False
         return True
 
-    def _alone(self, lane: Lane, entries: Sequence[Entry], reached: int) -> None:
+    def _alone(self, lane: Lane, entries: Slice, reached: int) -> None:
         try:
             self._fold([lane], entries, reached)
         except LanesMoved:
@@ -143,25 +168,30 @@ class Worker:
                 raise
             self._failed(lane, entries, reached, error)
 
-    def _fold(self, lanes: Sequence[Lane], entries: Sequence[Entry], reached: int) -> None:
-        with self._open.transaction():
+    def _fold(self, lanes: Sequence[Lane], entries: Slice, reached: int) -> None:
+        connection = self._open
+        with connection.transaction():
             # Lanes are locked before tables, as everybody does it: so nobody waits in a circle, and
             # whoever was overtaken learns it before a row is written.
-            now = lock(self._open, lanes)
-            parked = parked_in(self._open, now)
-            moved = [self._fold_lane(lane, entries, reached, parked.get(lane.name, {})) for lane in now]
-            save(self._open, moved)
+            now = lock(connection, lanes)
+            parked = parked_in(connection, now)
+            shares = shares_of(self._projections, now, entries, parked)
+            moved = [share.moved(reached) for share in shares]
+            if len(entries) < LARGE:
+                fold_shares(connection, shares)
+            else:
+                self._fold_large(shares, moved)
+            save(connection, moved)
         for lane in moved:
             self._lanes[lane.name] = lane
             self._parked[lane.name] = len(parked.get(lane.name, ()))
             self._retries.forget(lane.name)
 
-    def _fold_lane(self, lane: Lane, entries: Sequence[Entry], reached: int, parked: Parked) -> Lane:
-        new = [entry for entry in entries if entry.log_position > lane.position]
-        chain = fold_into(self._open, self._projections[lane.name], new, parked=parked, chain=lane.chain)
-        return lane.moved(reached, chain)
+    def _fold_large(self, shares: Sequence[Share], moved: Sequence[Lane]) -> None:
+        reader, after = self._reading, min(moved, key=lambda lane: lane.position)
+        fold_large(self._open, reader, shares, meanwhile=lambda: self._look_ahead(reader, after))
 
-    def _failed(self, lane: Lane, entries: Sequence[Entry], reached: int, error: Exception) -> None:
+    def _failed(self, lane: Lane, entries: Slice, reached: int, error: Exception) -> None:
         tries = self._set_aside(self._open, lane, error)
         if tries <= TRIES or not self._projections[lane.name].is_by_account():
             return
@@ -231,6 +261,14 @@ class Worker:
         for gone in [name] if name else list(self._lanes):
             self._lanes.pop(gone, None)
         self._lanes.update({lane.name: lane for lane in found if lane.name in self._projections})
+
+    @property
+    def _reading(self) -> psycopg.Connection[Any]:
+        """The connection that reads while the other writes; made when first needed."""
+        if self._reader is None:
+            self._reader = connect(self._url, application="daybook projector reader")
+            self._reader.execute(f"SET lock_timeout = {READER_WAITS_MS}".encode())
+        return self._reader
 
     @property
     def _open(self) -> psycopg.Connection[Any]:

@@ -16,6 +16,7 @@ from infrastructure.redis import connect, connect_async
 QUOTE_UPDATES = "quote_updates"
 LOG_APPENDED = "log_appended"
 PROJECTED = "projected"
+MARKET_DAY = "market_day"
 PEOPLE_ERASED = "people_erased"
 
 Message = tuple[str, bytes]  # channel and payload

@@ -121,7 +121,9 @@ class QuoteBoard:
         known = self._at
         if known is not None and known.run == tick.run and tick.number <= known.number:
             return True
-        self._quotes.update((quote.symbol, quote) for quote in tick.quotes)
+        quotes = self._quotes
+        for quote in tick.quotes:
+            quotes[quote.symbol] = quote
         self._at = TickNumber(tick.run, tick.number)
         self.last_tick_at = tick.at
         return known is not None and known.run == tick.run and tick.number == known.number + 1

@@ -71,6 +71,12 @@ def scheduler(*, general: GeneralFlags = _HERE) -> int:
 
 
 @app.command
+def sealer(*, general: GeneralFlags = _HERE) -> int:
+    """Seal the log, and publish the seals outside the database."""
+    return _role("sealer", lambda: settings_from(general))
+
+
+@app.command
 def migrate(*, general: GeneralFlags = _HERE) -> int:
     """Bring the database's schema up to date."""
 
@@ -101,9 +107,15 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
     return _outcome(work)
 
 
-for _name in ("users", "projections", "keys", "erase"):
-    if importlib.util.find_spec(f"interfaces.cli.{_name}") is not None:
-        app.command(f"interfaces.cli.{_name}:app", name=_name)
+app.command("interfaces.cli.settle:settle", name="settle")
+app.command("interfaces.cli.books:export", name="export")
+app.command("interfaces.cli.books:check", name="check")
+
+for _name in ("users", "projections", "transfers", "actions", "seals", "keys", "erase"):
+    app.command(f"interfaces.cli.{_name}:app", name=_name)
+
+for _name in ("verify", "prove", "verify-proof"):
+    app.command(f"interfaces.cli.verifying:{_name.replace('-', '_')}", name=_name)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from infrastructure.projecting.rebuild.control import UnderWay
 from infrastructure.projecting.rebuild.reports import Rebuilt, Report
 
 LINE_EVERY_S = 5.0
+COUNT_EVERY_S = 1.0
 
 
 class Teller:
@@ -66,10 +67,28 @@ class JsonTeller(Teller):
         print(msgspec.json.encode(line).decode(), flush=True)
 
 
+class Counter:
+    """Progress in events on stderr, a line a second: over itself on a terminal."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, what: str, count: int, end: int) -> None:
+        now = time.monotonic()
+        if now - self._told < COUNT_EVERY_S and count < end:
+            return
+        self._told = now
+        rate = count / (now - self._began) if now > self._began else 0
+        left = f", {(end - count) / rate:,.0f} s left" if rate and count < end else ""
+        head, tail = ("\r\x1b[K", "\n" if count >= end else "") if sys.stderr.isatty() else ("", "\n")
+        sys.stderr.write(f"{head}{what}: {count:,} of {end:,}, {rate:,.0f}/s{left}{tail}")
+        sys.stderr.flush()
+
+
 @contextmanager
 def telling(names: Sequence[str], *, as_json: bool) -> Iterator[Teller]:
     """The teller that fits where the output goes."""
-    with _log_on_stderr():
+    with log_on_stderr():
         if as_json:
             yield JsonTeller()
         elif not sys.stderr.isatty():
@@ -81,7 +100,7 @@ def telling(names: Sequence[str], *, as_json: bool) -> Iterator[Teller]:
 
 
 @contextmanager
-def _log_on_stderr() -> Iterator[None]:
+def log_on_stderr() -> Iterator[None]:
     """stdout is for results alone."""
     before = structlog.get_config()
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

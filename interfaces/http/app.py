@@ -13,31 +13,46 @@ from interfaces.http import (
     approvals,
     auth,
     compliance,
+    corporate_actions,
+    estimates,
     firm,
     health,
     history,
+    journal,
     orders,
     portfolio,
     quotes,
+    settlements,
     statements,
+    tax,
+    transfers,
     wallet,
 )
 from interfaces.http.call import LARGEST_BODY, Call
 from interfaces.http.desk import Desk
+from interfaces.http.direct import Direct
 from interfaces.http.docs import BEARER, openapi
 from interfaces.http.entrance import Entrance, require_role
 from interfaces.http.problems import HANDLERS
 from interfaces.http.replies import Reply
 
+FREQUENT = [("POST", "/api/v1/orders")]
+
 WITH_LOGIN = (
     wallet,
+    transfers,
+    tax,
     account,
     orders,
+    estimates,
     portfolio,
     history,
+    journal,
     statements,
+    settlements,
     quotes,
     compliance,
+    corporate_actions,
     firm,
     admin,
     approvals,
@@ -64,8 +79,8 @@ def litestar_app(more: Sequence[Any] = ()) -> Litestar:
 
 
 def http_app(desk: Desk, more: Sequence[Any] = ()) -> ASGIApp:
-    """The application: the entrance, and behind it the routes."""
-    return Entrance(litestar_app(more), desk)
+    """The application: the entrance, and behind it the routes, the most frequent ones directly."""
+    return Entrance(Direct(litestar_app(more), FREQUENT), desk)
 
 
 def desk_for(parts: ApiParts) -> Desk:

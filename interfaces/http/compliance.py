@@ -1,5 +1,6 @@
 """What those who examine Daybook ask: who did what, and how an account stood."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -7,14 +8,25 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from application.history import AccountAsOf
+from infrastructure.sealing.desk import SealView, SealWithLeaves
+from infrastructure.sealing.proofs import InclusionProof
 from interfaces.http.account import At
 from interfaces.http.call import Call
 from interfaces.http.entrance import STAFF
-from interfaces.http.fields import Cursor, Limit, LogPosition, MinPosition, exactly_one, printable
+from interfaces.http.fields import (
+    LARGEST_POSITION,
+    Cursor,
+    Limit,
+    LogPosition,
+    MinPosition,
+    exactly_one,
+    printable,
+)
 from interfaces.http.pages import Page, before, page
 from projections.audit import AUDIT, AuditRow
 
 AccountFilter = Annotated[UUID | None, QueryParameter()]
+SealNumber = Annotated[int | None, QueryParameter(ge=1, le=LARGEST_POSITION)]
 ActorFilter = Annotated[
     str | None, QueryParameter(max_length=100, description="A user's id or a role's name")
 ]
@@ -64,4 +76,31 @@ async def as_of(
     return found
 
 
-ROUTES = [audit, as_of]
+@get("/compliance/seals", roles=STAFF)
+async def seals(request: Call, limit: Limit = 50, cursor: Cursor = None) -> Page[SealView]:
+    """The seals of the log, newest first.
+
+    Refused: `cursor_must_be_from_a_page` (422).
+    """
+    desk = request.parts.seals.desk
+    found = await request.parts.seals.ask(desk.page, before("seals", cursor), limit + 1)
+    return page(found, limit=limit, kind="seals", position=lambda seal: seal.number)
+
+
+@get("/compliance/seals/{number:int}", roles=STAFF)
+async def seal(request: Call, number: FromPath[int]) -> SealWithLeaves:
+    """One seal, with the leaf hashes of the events that are new in it. Refused: `seal_must_exist` (404)."""
+    return await request.parts.seals.ask(request.parts.seals.desk.seal, number)
+
+
+@get("/compliance/events/{log_position:int}/proof", roles=STAFF)
+async def proof(request: Call, log_position: FromPath[int], seal: SealNumber = None) -> InclusionProof:
+    """The proof that an event is in the sealed log, by the first seal that has it or by a later one.
+
+    Refused: `event_must_exist`, `seal_must_exist` (404), `event_must_be_sealed`, `event_must_be_as_sealed` (409).
+    """
+    desk = request.parts.seals.desk
+    return await request.parts.seals.ask(partial(desk.prove_for_others, number=seal), log_position)
+
+
+ROUTES = [audit, as_of, seals, seal, proof]

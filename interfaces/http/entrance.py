@@ -12,6 +12,9 @@ from interfaces.http.visit import KEY, Visit
 
 log = structlog.get_logger()
 
+FAILURE = "daybook_failure"
+"""In the scope: what a request has already failed of, to be answered like any other failure."""
+
 NOBODY: frozenset[str] = frozenset()
 OPEN = frozenset({"anybody"})
 CUSTOMER = frozenset({"customer"})
@@ -67,6 +70,9 @@ async def require_role(call: Any) -> None:
     It runs before each request's body is read. Not a Litestar guard, because those get a copy of the
     whole route at every request.
     """
+    failure: Exception | None = call.scope.get(FAILURE)
+    if failure is not None:
+        raise failure
     roles: frozenset[str] = call.route_handler.opt.get("roles", NOBODY)
     if roles == OPEN:  # equal, not the same: Litestar copies what a route says
         return

@@ -1,7 +1,7 @@
 """What shares are worth now, and what they were worth when the session began."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -42,11 +42,17 @@ class SessionMarks:
     def first(self, symbol: str) -> Decimal | None:
         """The symbol's reference in this session, None while it has no quote."""
         self._turn_page()
-        if symbol not in self._first:
-            now = mark(self._quotes.get(symbol))
-            if now is not None:
-                self._first[symbol] = now
-        return self._first.get(symbol)
+        known = self._first.get(symbol)
+        if known is None:
+            known = mark(self._quotes.get(symbol))
+            if known is not None:
+                self._first[symbol] = known
+        return known
+
+    def firsts(self) -> Mapping[str, Decimal]:
+        """The references that are known in this session: for who asks for many at once."""
+        self._turn_page()
+        return self._first
 
     def began(self) -> datetime | None:
         """The close before this session: shares acquired after it were bought in it. None while not known."""

@@ -9,12 +9,14 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from application.answers import OrderAnswer
+from domain.terms import LotChoice
 from projections.executions import ExecutionRow
 from projections.orders import OrderRow
 
 
 class OrderView(Struct, frozen=True):
-    """An order. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
+    """An order. `charges` are what its executions were charged, in dollars; `charges_held` what is set aside
+    of a buy's money for them, the most they can come to. `reason` is a code and `detail` a sentence on why it was rejected or ended unfilled."""
 
     order_id: UUID
     client_order_id: str | None
@@ -33,6 +35,10 @@ class OrderView(Struct, frozen=True):
     average_price: Decimal | None
     venue: str | None
     revision: int
+    charges: Decimal
+    charges_held: Decimal
+    lot_method: str | None
+    lots: list[LotChoice]
     placed_at: datetime
     accepted_at: datetime | None
     triggered_at: datetime | None

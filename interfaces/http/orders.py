@@ -5,13 +5,13 @@ from uuid import UUID
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from application.answers import Answer, OrderAnswer
 from application.commands import CancelOrder, PlaceOrder, ReplaceOrder
 from application.errors import QuotesMustBeKnown
 from domain.errors import OrderMustExist
-from domain.terms import OrderType, Side, TimeInForce
+from domain.terms import LotChoice, LotMethod, OrderTerms, OrderType, Side, TimeInForce, checked_lots
 from domain.values import Price
 from domain.values import symbol as checked_symbol
 from interfaces.http.call import Call
@@ -45,6 +45,13 @@ StatusFilter = Annotated[
 SymbolFilter = Annotated[str | None, QueryParameter(max_length=20)]
 
 
+class NewLotChoice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many shares of a lot that a sale is to take."""
+
+    lot_id: UUID
+    quantity: Amount
+
+
 class NewOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The order a customer gives. Quantities in shares, prices in dollars a share."""
 
@@ -56,6 +63,8 @@ class NewOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stop_price: Amount | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     client_order_id: ClientOrderId | None = None
+    lot_method: LotMethod | None = None
+    lots: Annotated[list[NewLotChoice], Meta(min_length=1, max_length=500)] | None = None
 
 
 class OrderChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,9 +181,31 @@ def _command(call: Call, data: NewOrder) -> PlaceOrder:
         limit_price=optional_number(data.limit_price),
         stop_price=optional_number(data.stop_price),
         client_order_id=named,
+        lot_method=data.lot_method,
+        lots=_lots(data),
         ask=_ask(call, symbol, needed=data.side is Side.BUY and not data.type.has_limit),
         is_new=named is None,
     )
+
+
+def asked_for(data: NewOrder) -> OrderTerms:
+    """The terms of the order that was given. Raises what they are refused as."""
+    return OrderTerms.checked(
+        symbol=checked_symbol(data.symbol),
+        side=data.side,
+        type=data.type,
+        quantity=number(data.quantity),
+        time_in_force=data.time_in_force,
+        limit_price=optional_number(data.limit_price),
+        stop_price=optional_number(data.stop_price),
+        **checked_lots(data.lot_method, _lots(data)),
+    )
+
+
+def _lots(data: NewOrder) -> tuple[LotChoice, ...] | None:
+    if data.lots is None:
+        return None
+    return tuple(LotChoice(lot_id=choice.lot_id, quantity=number(choice.quantity)) for choice in data.lots)
 
 
 def _ask(call: Call, symbol: str, *, needed: bool = False) -> Price | None:

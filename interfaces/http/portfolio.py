@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
+import msgspec
 from litestar import get
 from msgspec import Struct
 
@@ -14,18 +16,30 @@ from infrastructure.reading import Read
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import MinPosition
-from interfaces.http.marks import SessionMarks, mark
+from interfaces.http.marks import mark
 from projections.balances import BALANCE_OF_ACCOUNT, Balance
-from projections.positions import POSITIONS_OF_ACCOUNT, LotRow, PositionRow
+from projections.positions import POSITIONS_IN_ONE, LotRow, PositionInOne
 
 TRIES = 5
+
+
+class _Bought(Struct, frozen=True, gc=False):
+    """What is read of a lot."""
+
+    quantity: Decimal
+    cost: Decimal
+    acquired_at: datetime
+    disallowed: Decimal
+
+
+_lots = msgspec.json.Decoder(list[_Bought]).decode
 
 
 class PositionView(Struct, frozen=True, kw_only=True):
     """Shares of one symbol, valued at `mark`: the last sale, else the middle of bid and ask, else their cost.
 
     `cost` and `value` are dollars for all shares held; `unrealised` is value less cost, `realised` the
-    profit of shares sold before. `day_profit` is what the shares held now gained in this session: those
+    profit of shares sold before, short and long term; `wash_disallowed` are losses not in it but in the cost. `day_profit` is what the shares held now gained in this session: those
     bought in it since they were bought, the others since the session's first mark that this process saw;
     sales of the day are not in it. It is null without a quote.
     """
@@ -39,6 +53,9 @@ class PositionView(Struct, frozen=True, kw_only=True):
     value: Decimal
     unrealised: Decimal
     realised: Decimal
+    realised_short: Decimal
+    realised_long: Decimal
+    wash_disallowed: Decimal
     day_profit: Decimal | None
     quoted_at: datetime | None
     lots: list[LotRow]
@@ -81,21 +98,21 @@ async def portfolio(request: Call, min_position: MinPosition = None) -> Portfoli
 @get("/portfolio/positions", roles=CUSTOMER)
 async def positions(request: Call, min_position: MinPosition = None) -> list[PositionView]:
     """The positions that are not flat, valued now, by symbol."""
-    read = await request.read(POSITIONS_OF_ACCOUNT, min_position=min_position, account_id=request.account_id)
+    read = await request.read(POSITIONS_IN_ONE, min_position=min_position, account_id=request.account_id)
     request.answered_by(read)
     return [view for view in _views(request, read.rows) if view.quantity]
 
 
-async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionRow]]:
+async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionInOne]]:
     """Cash and shares with the same trades in them: two tables, each read until it has what the other has."""
     account_id = call.account_id
     balance = await call.read(BALANCE_OF_ACCOUNT, min_position=min_position, account_id=account_id)
-    shares = await call.read(POSITIONS_OF_ACCOUNT, min_position=min_position, account_id=account_id)
+    shares = await call.read(POSITIONS_IN_ONE, min_position=min_position, account_id=account_id)
     for _ in range(TRIES):
         cash_moved = balance.row.log_position if balance.row else 0
         shares_moved = max((row.log_position for row in shares.rows), default=0)
         if shares.log_position < cash_moved:
-            shares = await call.read(POSITIONS_OF_ACCOUNT, min_position=cash_moved, account_id=account_id)
+            shares = await call.read(POSITIONS_IN_ONE, min_position=cash_moved, account_id=account_id)
         elif balance.log_position < shares_moved:
             balance = await call.read(BALANCE_OF_ACCOUNT, min_position=shares_moved, account_id=account_id)
         else:
@@ -103,34 +120,46 @@ async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balanc
     return balance, shares
 
 
-def _views(call: Call, rows: Sequence[PositionRow]) -> list[PositionView]:
-    board, marks = call.parts.quotes, call.visit.desk.marks
-    return [_view(row, board.get(row.symbol), marks) for row in rows]
+def _views(call: Call, rows: Sequence[PositionInOne]) -> list[PositionView]:
+    quote_of, marks = call.parts.quotes.get, call.visit.desk.marks
+    began, firsts = marks.began(), marks.firsts()
+    return [
+        _view(row, quote_of(row.symbol), firsts.get(row.symbol) or marks.first(row.symbol), began)
+        for row in rows
+    ]
 
 
-def _view(row: PositionRow, quote: Quote | None, marks: SessionMarks) -> PositionView:
-    now, first = mark(quote), marks.first(row.symbol)
-    value = row.cost if now is None else rounded(row.quantity * now)
+def _view(
+    row: PositionInOne, quote: Quote | None, first: Decimal | None, began: datetime | None
+) -> PositionView:
+    now, quantity, cost = mark(quote), row.quantity, row.cost
+    value = cost if now is None else rounded(quantity * now)
     return PositionView(
         symbol=row.symbol,
-        quantity=row.quantity,
+        quantity=quantity,
         reserved=row.reserved,
-        cost=row.cost,
-        average_cost=(row.cost / row.quantity).quantize(TICK) if row.quantity else None,
+        cost=cost,
+        average_cost=(cost / quantity).quantize(TICK) if quantity else None,
         mark=now,
         value=value,
-        unrealised=value - row.cost,
+        unrealised=value - cost,
         realised=row.realised,
-        day_profit=None if now is None or first is None else _day_profit(row, now, first, marks.began()),
+        realised_short=row.realised_short,
+        realised_long=row.realised_long,
+        wash_disallowed=row.wash_disallowed,
+        day_profit=None if now is None or first is None else _day_profit(row, now, first, began),
         quoted_at=None if quote is None else quote.at,
-        lots=row.lots,
+        lots=cast("list[LotRow]", row.lots),  # their JSON, which the answer takes over as it is
     )
 
 
-def _day_profit(row: PositionRow, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
-    bought_now = [lot for lot in row.lots if began is not None and lot.acquired_at > began]
+def _day_profit(row: PositionInOne, now: Decimal, first: Decimal, began: datetime | None) -> Decimal:
+    lots = [] if began is None else _lots(row.lots)
+    bought_now = [lot for lot in lots if began is not None and lot.acquired_at > began]
+    if not bought_now:
+        return rounded(row.quantity * (now - first))
     quantity = sum((lot.quantity for lot in bought_now), NOTHING)
-    cost = sum((lot.cost for lot in bought_now), NOTHING)
+    cost = sum((lot.cost - lot.disallowed for lot in bought_now), NOTHING)
     return rounded((row.quantity - quantity) * (now - first) + quantity * now - cost)
 
 

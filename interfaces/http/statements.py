@@ -7,9 +7,10 @@ from typing import Any
 from litestar import get
 from litestar.params import FromPath
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.errors import InstantMustBeWellFormed, MomentMustBeWithinTheAccountsLife
-from domain.values import NOTHING
+from domain.values import NOTHING, TICK
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import Cursor, Limit, MinPosition
@@ -22,7 +23,7 @@ from projections.statements import STATEMENT_AT, STATEMENTS_OF_ACCOUNT, Statemen
 
 class Statement(Struct, frozen=True, kw_only=True):
     """An account's day (UTC) in dollars. Closing is opening cash, and deposited, less withdrawn, less bought,
-    and sold, less fees. Shares are valued at the account's own last trade in them up to the day's end.
+    and sold, less fees, and income. Shares are valued at the account's own last trade in them up to the day's end.
     """
 
     date: date
@@ -33,6 +34,7 @@ class Statement(Struct, frozen=True, kw_only=True):
     bought: Decimal
     sold: Decimal
     fees: Decimal
+    income: Decimal
     realised: Decimal
     trades: int
     cost: Decimal
@@ -123,12 +125,14 @@ def _past(call: Call, text: str) -> datetime:
 def _moved(row: StatementRow) -> dict[str, Any]:
     """The fields of a day on which something moved."""
     said = {name: getattr(row, name) for name in Statement.__struct_fields__ if hasattr(row, name)}
-    return {**said, "date": row.day.date(), "equity": row.closing_cash + row.invested}
+    shares = [replace(one, price=one.price.quantize(TICK)) for one in row.positions]
+    equity = row.closing_cash + row.invested
+    return {**said, "date": row.day.date(), "equity": equity, "positions": shares}
 
 
 def _quiet(row: StatementRow, day: datetime) -> dict[str, Any]:
     """The fields of a day on which nothing moved: the last day before it stands."""
-    sums = dict.fromkeys(("deposited", "withdrawn", "bought", "sold", "fees", "realised"), NOTHING)
+    sums = dict.fromkeys(("deposited", "withdrawn", "bought", "sold", "fees", "income", "realised"), NOTHING)
     return {**_moved(row), **sums, "date": day.date(), "opening_cash": row.closing_cash, "trades": 0}
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from application.answers import AccountAnswer, Answer
 from application.commands import Deposit, Withdraw
 from domain.errors import AccountMustExist
-from domain.values import money
+from domain.values import NOTHING, money
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import Amount, Cursor, Limit, MinPosition, number
@@ -28,22 +28,32 @@ class Transfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Wallet(Struct, frozen=True, kw_only=True):
-    """Cash in dollars. `held` is promised to open orders; the rest buys, or can be withdrawn."""
+    """Cash in dollars. `held` is promised to open orders, `withdrawing` on its way to a bank; the rest is `buying_power`.
+
+    `unsettled` is what sales have yet to bring: it buys, and cannot be withdrawn. `owed` is owed to Daybook for
+    deposits that a bank took back; later deposits repay it first. Good-faith violations are sales of shares
+    before the sale that had paid for them settled.
+    """
 
     cash: Decimal
     held: Decimal
+    withdrawing: Decimal
+    owed: Decimal
+    unsettled: Decimal
     buying_power: Decimal
     withdrawable: Decimal
     currency: str = "USD"
     status: str
+    good_faith_violations: int | None = None
     updated_at: datetime | None = None
     log_position: int
 
 
 class Transferred(Wallet, frozen=True, kw_only=True):
-    """The wallet after money came in or went out. `transfer_id` names the movement."""
+    """The wallet after a transfer was asked for. `transfer_id` names it; it is `completed`, or `initiated`."""
 
     transfer_id: UUID | None
+    transfer_status: str | None
     amount: Decimal
 
 
@@ -59,7 +69,10 @@ async def balance(request: Call, min_position: MinPosition = None) -> Wallet:
 
 @post("/wallet/deposit", status_code=201, roles=CUSTOMER)
 async def deposit(request: Call, data: JSONBody[Transfer]) -> Transferred:
-    """Pay money in. Honours `Idempotency-Key`. Refused: `money_must_be_whole_cents` (422)."""
+    """Pay money in; by a bank, it comes when the transfer is completed. Honours `Idempotency-Key`.
+
+    Refused: `money_must_be_whole_cents` (422), `account_must_not_be_closed` (409).
+    """
     amount = money(number(data.amount))
     command = Deposit(account_id=request.account_id, transfer_id=fresh_id(), amount=amount)
     return _transferred(await request.execute(command, body=data), amount)
@@ -67,7 +80,7 @@ async def deposit(request: Call, data: JSONBody[Transfer]) -> Transferred:
 
 @post("/wallet/withdraw", status_code=201, roles=CUSTOMER)
 async def withdraw(request: Call, data: JSONBody[Transfer]) -> Transferred:
-    """Pay money out. Honours `Idempotency-Key`.
+    """Pay money out; by a bank, it is held until the transfer is completed. Honours `Idempotency-Key`.
 
     Refused: `available_cash_must_cover_withdrawal`, `account_must_be_open_for_trading`,
     `money_must_be_whole_cents` (422).
@@ -104,12 +117,16 @@ async def activity_page(
 
 
 def _of_row(row: Balance) -> Wallet:
-    free = row.cash - row.held
+    free = row.cash - row.held - row.withdrawing
     return Wallet(
         cash=row.cash,
         held=row.held,
+        withdrawing=row.withdrawing,
+        owed=row.owed,
         buying_power=free,
-        withdrawable=free,
+        unsettled=row.unsettled,
+        withdrawable=max(free - row.unsettled - row.owed, NOTHING),
+        good_faith_violations=row.good_faith_violations,
         status=row.status,
         updated_at=row.updated_at,
         log_position=row.log_position,
@@ -120,11 +137,15 @@ def _transferred(answer: Answer, amount: Decimal) -> Transferred:
     assert isinstance(answer, AccountAnswer)  # noqa: S101  what these commands are answered with
     return Transferred(
         transfer_id=answer.transfer_id,
+        transfer_status=answer.transfer_status,
         amount=amount,
         cash=answer.cash,
         held=answer.held,
+        withdrawing=answer.withdrawing,
+        owed=answer.owed,
         buying_power=answer.available,
-        withdrawable=answer.available,
+        unsettled=answer.unsettled,
+        withdrawable=answer.available if answer.withdrawable is None else answer.withdrawable,
         status=answer.status,
         log_position=answer.log_position,
     )

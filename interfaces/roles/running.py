@@ -18,7 +18,7 @@ from application.expected import TellTheOperator
 from infrastructure.embedded.folder import find_servers
 from infrastructure.settings import SettingIsWrong, Settings
 
-ROLES = ("market", "projector", "executor", "scheduler", "api")
+ROLES = ("market", "projector", "executor", "scheduler", "sealer", "api")
 
 SUPERVISED = "DAYBOOK_SUPERVISED"  # in the environment of a role that `daybook up` started
 

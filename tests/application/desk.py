@@ -11,8 +11,10 @@ from application.answers import Answer
 from application.brokerage import fold
 from application.handlers import handle
 from application.ledger import Ledger
+from application.rules import TradingRules
 from domain.aggregate import Aggregate, Event
 from domain.errors import Refusal
+from domain.facts import name_of
 from domain.order import Order
 from domain.position import Position, position_id
 from tests.domain.examples import COLLAR, NOW
@@ -25,25 +27,30 @@ class Desk:
 
     def __init__(self, decide: Decide = handle) -> None:
         self.decide = decide
+        self.now = NOW
         self.log: list[Event] = []
         self.live: dict[UUID, Aggregate] = {}
         self.read: list[Aggregate] = []
 
     def send(self, command: c.Command) -> Answer:
         """Decide a command. A refused one leaves nothing behind."""
-        ledger = Ledger(self.load, now=NOW, collar=COLLAR)
+        ledger = Ledger(self.load, now=self.now, rules=TradingRules(collar=COLLAR))
         try:
             answer = self.decide(command, ledger)
         except Refusal:
             self.abandon(ledger.touched())
             raise
+        self.keep(ledger)
+        return answer
+
+    def keep(self, ledger: Ledger) -> None:
+        """Store what was decided."""
         self.log += [msgspec.json.decode(msgspec.json.encode(e), type=type(e)) for e in ledger.decided()]
         self.read = ledger.touched()
         for aggregate in self.read:
             if aggregate.pending:
                 aggregate.pending.clear()
                 self.live[aggregate.id] = aggregate
-        return answer
 
     def abandon(self, touched: list[Aggregate]) -> None:
         """Read again from the log what a refused command changed."""
@@ -77,4 +84,4 @@ class Desk:
 
     def said(self, since: int) -> list[str]:
         """The names of the facts from a length of the log on."""
-        return [type(event).__qualname__ for event in self.log[since:]]
+        return [name_of(type(event)) for event in self.log[since:]]

@@ -13,6 +13,7 @@ from tests.bench import (
     projections,
     quote_to_fill,
     reads,
+    seals,
     two_writers,
     visible,
 )
@@ -31,6 +32,7 @@ PATHS: tuple[Path, ...] = (
     quote_to_fill.PATH,
     reads.PATH,
     overload.PATH,
+    seals.PATH,
     growth.PATH,
     memory.PATH,
     profile.PATH,

@@ -17,6 +17,7 @@ from application.answers import Answer
 from application.handlers import handle
 from application.ledger import Ledger
 from application.requests import Metadata
+from application.rules import TradingRules
 from domain.aggregate import Aggregate
 from domain.facts import TOPICS
 from domain.order import Order
@@ -65,7 +66,7 @@ class Story:
     def decide(self, command: c.Command) -> Answer:
         """Have a command decided, and keep its events to be written. Raises its Refusal."""
         self._now += timedelta(microseconds=50)
-        ledger = Ledger(self._load, now=self._now, collar=COLLAR)
+        ledger = Ledger(self._load, now=self._now, rules=TradingRules(collar=COLLAR))
         answer = handle(command, ledger)
         for event in ledger.decided():
             self.position += 1

@@ -32,7 +32,7 @@ def _kinds_of(kind: type[Refusal]) -> Iterator[type[Refusal]]:
 def routes() -> set[str]:
     """Every route, as `METHOD /path/{parameter}`; the pages that describe them left out."""
     return {
-        f"{method} {route.path}".replace(":uuid}", "}").replace(":str}", "}")
+        f"{method} {route.path}".replace(":uuid}", "}").replace(":str}", "}").replace(":int}", "}")
         for route in litestar_app().routes
         for method in getattr(route, "methods", ())
         if method != "OPTIONS" and not route.path.startswith("/docs")

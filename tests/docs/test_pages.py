@@ -1,28 +1,24 @@
 """What the pages point to is there: other pages, headings, make targets, commands and their flags, files."""
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+from cyclopts import App
+from cyclopts.argument import Argument
 
-from interfaces.cli import erase, keys, main, projections, users
-from interfaces.cli.flags import GeneralFlags, MarketFlags
+from interfaces.cli import main
 from tests.docs.pages import DOCS, PAGES, ROOT, code_of
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _MAKE = re.compile(r"\bmake ([a-z]+)")
-_DAYBOOK = re.compile(r"^daybook ([a-z]+(?: [a-z]+)?)([^\n#]*)", re.MULTILINE)
+_WORD = "[a-z]+(?:-[a-z]+)*"
+_DAYBOOK = re.compile(rf"^daybook ({_WORD}(?: {_WORD})?)([^\n#]*)", re.MULTILINE)
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]*)")
 _FILE = re.compile(r"\b(?:domain|application|projections|infrastructure|interfaces|tests)/[\w./-]*\w")
 _MADE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
 _MEDIA_TYPES = {"application/json", "application/problem"}
-
-GROUPS = {"projections": projections.app, "users": users.app, "keys": keys.app, "erase": erase.app}
-FLAGS_OF_USERS = {"email", "full-name", "role", "password"}
-FLAGS_OF_KEYS_AND_ERASURES = {"new-key", "drop-old", "by", "reason"}
-FLAGS_OF_PROJECTIONS = {"rows", "json", "account", "parallel", "fresh"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -35,10 +31,21 @@ def anchors(page: Path) -> set[str]:
     }
 
 
-def known_flags() -> set[str]:
-    fields = [*dataclasses.fields(GeneralFlags), *dataclasses.fields(MarketFlags)]
-    named = {field.name.replace("_", "-") for field in fields} | FLAGS_OF_USERS | FLAGS_OF_PROJECTIONS
-    return named | FLAGS_OF_KEYS_AND_ERASURES | {"demo", "help", "version"}
+def known_flags(app: App = main.app) -> set[str]:
+    """Every flag of every command, without its dashes."""
+    found = {name for argument in _arguments(app) for name in argument.names}
+    return {name.lstrip("-") for name in found} | {
+        flag for name in commands_of(app) for flag in known_flags(app[name])
+    }
+
+
+def commands_of(app: App) -> set[str]:
+    """The commands of an application, by name."""
+    return {name for name in app if not name.startswith("-")}
+
+
+def _arguments(app: App) -> list[Argument]:
+    return [] if app.default_command is None else list(app.assemble_argument_collection())
 
 
 @each_page
@@ -64,14 +71,14 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @each_page
 def test_every_command_exists(page: Path) -> None:
-    commands = set(main.app)
+    commands, flags = commands_of(main.app), known_flags() | {"help", "version"}
     unknown = []
     for name, rest in _DAYBOOK.findall(code_of(page.read_text("utf-8"))):
         first, _, second = name.partition(" ")
-        inside = GROUPS.get(first)
-        if first not in commands or (inside is not None and second not in set(inside)):
+        inside = commands_of(main.app[first]) if first in commands else set()
+        if first not in commands or (inside and second not in inside):
             unknown.append(name)
-        unknown += [flag for flag in _FLAG.findall(rest) if flag not in known_flags()]
+        unknown += [flag for flag in _FLAG.findall(rest) if flag not in flags]
 
     assert unknown == []
 

@@ -1,7 +1,7 @@
 """What the tests of the domain start from, and how they look at facts."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,15 +12,20 @@ import pytest
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.errors import Refusal
+from domain.fees import FeeSchedule
 from domain.order import Order, cap_on_price
 from domain.position import Position, position_id
 from domain.terms import OrderTerms
-from domain.trade import Trade
+from domain.trade import Trade, TradeDates
 from domain.values import rounded
 
 NOW = datetime(2026, 1, 5, 15, 30, tzinfo=UTC)
 COLLAR = Decimal("0.05")
 OWNER, ACCOUNT, ORDER, OTHER_ORDER, TRANSFER = (UUID(int=n) for n in range(1, 6))
+
+DATES = {"trade_date": NOW.date(), "settles_on": NOW.date() + timedelta(days=1)}
+TODAY = TradeDates(**DATES)
+FREE = FeeSchedule(())
 
 D = Decimal
 
@@ -111,4 +116,6 @@ def a_trade(
         price=D(price),
         amount=rounded(D(quantity) * D(price)) if cost is None else D(cost),
         leaves_quantity=D(1),
+        street=rounded(D(quantity) * D(price)) if cost is None else D(cost),
+        **DATES,
     )

@@ -21,6 +21,7 @@ from domain.errors import (
 from domain.trade import Trade
 from tests.domain.examples import (
     ACCOUNT,
+    DATES,
     NOW,
     ORDER,
     OTHER_ORDER,
@@ -71,7 +72,7 @@ def test_cash_held_for_an_order_cannot_be_withdrawn():
         lambda: account.withdraw(D("40.01"), transfer_id=TRANSFER, at=NOW),
     )
 
-    assert detail == "40.00 is available, 40.01 was asked for"
+    assert detail == "40.00 is withdrawable, 40.01 was asked for"
 
 
 def test_cash_held_for_an_order_cannot_be_spent_twice():
@@ -249,7 +250,7 @@ class AccountMachine(RuleBasedStateMachine):
 
     @rule(amount=cents)
     def withdraw(self, amount):
-        enough = amount <= self.account.available and self.account.status is AccountStatus.OPEN
+        enough = amount <= self.account.withdrawable and self.account.status is AccountStatus.OPEN
         assert self.ask(lambda: self.account.withdraw(amount, transfer_id=TRANSFER, at=NOW)) == enough
         self.cash -= amount * enough
 
@@ -304,6 +305,8 @@ class AccountMachine(RuleBasedStateMachine):
             price=D(1),
             amount=amount,
             leaves_quantity=leaves,
+            street=amount,
+            **DATES,
         )
 
     @invariant()

@@ -3,46 +3,89 @@
 import msgspec
 import pytest
 
-from domain.account import Account
+from domain.account import Entitlement, Unsettled
 from domain.aggregate import Event
-from domain.erasure import Erasure
-from domain.facts import AGGREGATE_OF, KINDS, TOPICS
-from domain.order import Order
-from domain.position import Lot, Position, Relief
-from domain.terms import OrderTerms
+from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
+from domain.interest import AnnualRate
+from domain.position import Lot, Relief, SplitLot, SplitReserve
+from domain.terms import LotChoice, OrderTerms
+from domain.trade import Charge
 
-EVERY_FACT = "originator_id originator_version account_id recorded_at"
+EVERY_FACT = "originator_id originator_version account_id recorded_at effective_on corrects"
 
 STORED = {
     "Account.Opened": "owner_id currency",
-    "Account.Deposited": "transfer_id amount",
-    "Account.Withdrawn": "transfer_id amount",
+    "Account.Deposited": "transfer_id amount repaid",
+    "Account.Withdrawn": "transfer_id amount held",
     "Account.FundsHeld": "order_id amount",
     "Account.FundsReleased": "order_id amount",
-    "Account.PurchaseDebited": "order_id execution_id symbol quantity price amount leaves_quantity released",
-    "Account.SaleCredited": "order_id execution_id symbol quantity price amount leaves_quantity",
+    "Account.PurchaseDebited:2": (
+        "order_id execution_id symbol quantity price amount leaves_quantity released settles_on street"
+    ),
+    "Account.SaleCredited:2": (
+        "order_id execution_id symbol quantity price amount leaves_quantity settles_on street fees"
+    ),
     "Account.Suspended": "reason",
     "Account.Reinstated": "reason",
     "Account.Closed": "",
-    "Order.Placed": "terms price_cap",
+    "Account.Settled": "settles_on due",
+    "Account.GoodFaithViolated": "order_id execution_id symbol quantity paid_on trade_date",
+    "Account.WithdrawalHeld": "transfer_id amount",
+    "Account.WithdrawalReleased": "transfer_id amount",
+    "Account.WithdrawalPutBack": "transfer_id amount repaid",
+    "Account.DepositTakenBack": "transfer_id amount owed",
+    "Account.LotMethodChosen": "method",
+    "Account.DividendEntitled": "entitlement",
+    "Account.DividendPaid": "action_id symbol quantity rate gross amount withheld",
+    "Account.InterestPaid": "first_day last_day accrued gross amount withheld",
+    "Account.SharesSplit": "action_id symbol numerator denominator before after",
+    "Account.CashInLieuPaid": "action_id symbol quantity price amount",
+    "Order.Placed": "terms price_cap charges_held",
     "Order.Rejected": "terms reason detail",
     "Order.Accepted": "venue",
     "Order.Triggered": "quote elected_by price",
-    "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote",
-    "Order.Replaced": "terms price_cap revision",
+    "Order.Executed": "execution_id venue quantity price amount leaves_quantity quote charges",
+    "Order.Replaced": "terms price_cap revision charges_held",
+    "Order.Adjusted": "action_id terms price_cap filled revision",
     "Order.Cancelled": "reason leaves_quantity",
     "Order.Expired": "reason leaves_quantity",
-    "Position.SharesReserved": "symbol order_id quantity",
+    "Position.SharesReserved": "symbol order_id quantity lots",
     "Position.SharesReleased": "symbol order_id quantity",
-    "Position.LotOpened": "symbol order_id execution_id lot",
-    "Position.LotsRelieved": "symbol order_id execution_id quantity proceeds cost profit relieved method",
+    "Position.LotOpened": "symbol order_id execution_id lot street charges",
+    "Position.LotsRelieved": (
+        "symbol order_id execution_id quantity proceeds cost profit relieved method street charges trade_date"
+    ),
+    "Position.Split": "action_id symbol numerator denominator before after lots reserves",
+    "Position.FractionCashed": "action_id symbol quantity price cash cost profit relieved",
+    "Position.WashSaleDisallowed": (
+        "symbol execution_id sold_lot_id sold_on quantity disallowed term replacement_id cost lot"
+    ),
+    "CorporateAction.DividendAnnounced": "symbol rate ex_date record_date pay_date",
+    "CorporateAction.SplitAnnounced": "symbol numerator denominator ex_date cash_in_lieu",
+    "CorporateAction.Begun": "",
+    "CorporateAction.EntitlementsFixed": "accounts quantity amount",
+    "CorporateAction.Completed": "accounts",
+    "CorporateAction.Cancelled": "reason",
+    "InterestPeriod.Begun": "first_day last_day rates",
+    "InterestPeriod.Paid": "accounts amount",
+    "Transfer.Initiated": "direction amount due_at",
+    "Transfer.Completed": "",
+    "Transfer.Failed": "reason",
+    "Transfer.Returned": "direction amount reason",
     "Erasure.Certified": "user_id erased key_fingerprint requested_by requested_at approved_by approved_at erased_at",
 }
 
 WITHIN = {
-    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id",
-    Lot: "lot_id quantity cost acquired_at",
-    Relief: "lot_id quantity cost acquired_at",
+    OrderTerms: "symbol side type quantity time_in_force limit_price stop_price client_order_id lot_method lots",
+    LotChoice: "lot_id quantity",
+    Lot: "lot_id quantity cost acquired_at paid_on trade_date held_since replaces order_id",
+    Relief: "lot_id quantity cost acquired_at paid_on trade_date held_since",
+    Unsettled: "proceeds purchases street_due street_owed fees bought sold",
+    Charge: "name amount exact",
+    Entitlement: "action_id symbol quantity rate gross ex_date pay_date",
+    SplitLot: "lot_id before after cost acquired_at",
+    SplitReserve: "order_id before after",
+    AnnualRate: "since rate",
 }
 
 A_PLACED_ORDER = (
@@ -76,8 +119,9 @@ def test_the_fields_of_what_facts_are_made_of_are_these_and_no_others(kind):
 
 
 def test_every_fact_of_an_aggregate_is_listed_with_it():
-    for aggregate in (Account, Order, Position, Erasure):
-        written = {k for k in vars(aggregate).values() if isinstance(k, type) and issubclass(k, Event)}
+    for aggregate in AGGREGATES:
+        attributes = (getattr(aggregate, name) for name in dir(aggregate))
+        written = {k for k in attributes if isinstance(k, type) and issubclass(k, Event)}
 
         assert written == set(aggregate.FACTS)
         assert {kind for kind, owner in AGGREGATE_OF.items() if owner is aggregate} == written

@@ -11,7 +11,7 @@ from domain.book import Book
 from domain.matching import Acceptance, Election, Ending, Fill, WorkingOrder
 from domain.quotes import Quote, Session
 from domain.terms import OrderType, Side, TimeInForce
-from tests.domain.examples import ACCOUNT, NOW, ORDER, D, an_order, stored
+from tests.domain.examples import ACCOUNT, FREE, NOW, ORDER, TODAY, D, an_order, stored
 
 OPEN = Session(is_open=True, previous_close=NOW - timedelta(hours=18), closes_at=NOW + timedelta(hours=5))
 SHUT = Session(is_open=False, previous_close=NOW - timedelta(hours=18))
@@ -421,7 +421,9 @@ def test_an_order_that_has_ended_in_truth_leaves_the_book():
 def test_a_working_order_is_what_the_order_is():
     order = an_order(type="stop_limit", stop_price=D(95), time_in_force="gtc")
     order.trigger(quote=1, elected_by="last", price=D(96), at=NOW)
-    order.execute(D("2.5"), D(96), execution_id=ORDER, venue="daybook", quote=1, at=NOW)
+    order.execute(
+        D("2.5"), D(96), execution_id=ORDER, venue="daybook", quote=1, dates=TODAY, fees=FREE, at=NOW
+    )
 
     found = WorkingOrder.of(stored(order), 17)
 

@@ -169,13 +169,17 @@ class Both:
         quote, session = self.draw(quotes(number)), self.session()
         self.shown.append(quote)
         self.current[quote.symbol] = quote
-        return self.book.on_quote(quote, session), self.naive.scan(quote, session)
+        return [each for some in self.book.on_quotes([quote], session) for each in some], self.naive.scan(
+            quote, session
+        )
 
     def again(self, number):
         if not self.shown:
             return self.quote(number)
         quote, session = self.draw(st.sampled_from(self.shown)), self.session()
-        return self.book.on_quote(quote, session), self.naive.scan(quote, session)
+        return [each for some in self.book.on_quotes([quote], session) for each in some], self.naive.scan(
+            quote, session
+        )
 
     def remove(self, number):
         if self.placed:

@@ -25,8 +25,10 @@ from domain.values import rounded_down, rounded_up
 from tests.domain.examples import (
     ACCOUNT,
     COLLAR,
+    FREE,
     NOW,
     ORDER,
+    TODAY,
     D,
     an_order,
     facts,
@@ -44,7 +46,14 @@ ENDED = (S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED)
 
 def execute(order: Order, quantity: str, price: str = "100", execution: int = 7, quote: int = 1):
     return order.execute(
-        D(quantity), D(price), execution_id=UUID(int=execution), venue="daybook", quote=quote, at=NOW
+        D(quantity),
+        D(price),
+        execution_id=UUID(int=execution),
+        venue="daybook",
+        quote=quote,
+        dates=TODAY,
+        fees=FREE,
+        at=NOW,
     )
 
 

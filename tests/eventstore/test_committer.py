@@ -238,6 +238,39 @@ def test_what_the_database_will_not_take_does_not_stop_its_neighbours(
     assert answer.cash == Decimal("101.00")
 
 
+def test_a_command_that_cannot_be_written_down_leaves_no_trace(
+    committer: Committer, account_id: UUID, database: Any
+) -> None:
+    unwritable = Metadata(actor="\ud800", role="customer", request_id=uuid4())
+    lost = committer.submit(Request(command=deposit(account_id, "7.00"), metadata=unwritable))
+    sound = committer.submit(request(deposit(account_id, "1.00")))
+
+    assert isinstance(lost.exception(10), ValueError)
+    answer = sound.result(10)
+    assert isinstance(answer, AccountAnswer)
+    assert (answer.cash, answer.log_position) == (Decimal("101.00"), 3)
+    assert len(rows(database.app_url)) == 3
+
+
+def test_a_batch_of_more_aggregates_than_the_cache_holds_keeps_what_it_decided(
+    database: Any, clock: FixedClock
+) -> None:
+    one = Committer(database.app_url, clock=clock, settings=CommitterSettings(cache_aggregates=1)).start()
+    accounts = [uuid4() for _ in range(20)]
+    with connect(database.owner_url, application="test") as other, other.transaction():
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (LOG_LOCK,))
+        opened = [
+            one.submit(request(c.OpenAccount(account_id=account, owner_id=uuid4()))) for account in accounts
+        ]
+        paid = [one.submit(request(deposit(account, "1.00"))) for account in accounts * 3]
+
+    answers = [future.result(10) for future in opened + paid]
+    one.stop()
+
+    assert [a.log_position for a in answers] == list(range(1, 81))
+    assert [a.cash for a in answers[-20:] if isinstance(a, AccountAnswer)] == [Decimal("3.00")] * 20
+
+
 def test_a_small_cache_gives_the_same_answers(database: Any, clock: FixedClock) -> None:
     settings = CommitterSettings(cache_aggregates=2)
     one = Committer(database.app_url, clock=clock, settings=settings).start()

@@ -11,7 +11,7 @@ from eventsourcing.persistence import JSONTranscoder
 from application.brokerage import fold
 from domain import facts
 from domain.account import Account
-from domain.facts import KINDS, TOPICS, UPCASTS
+from domain.facts import KINDS, TOPICS, UPCASTS, name_of
 from infrastructure.eventstore import log
 from infrastructure.eventstore.aggregates import SNAPSHOT_TOPICS, load_aggregates
 from infrastructure.eventstore.mapper import EventIsUnreadable, StructMapper, decode_event, encode_event
@@ -145,7 +145,7 @@ def test_every_old_version_leads_to_a_present_one_and_none_is_missing() -> None:
     assert set(chains()) <= set(KINDS)
     assert {topic for kind, topic in TOPICS.items()} == set(KINDS)
     for kind, version in facts.VERSIONS.items():
-        older = [kind.__qualname__, *(f"{kind.__qualname__}:{n}" for n in range(2, version))]
+        older = [name_of(kind), *(f"{name_of(kind)}:{n}" for n in range(2, version))]
         assert set(older) <= set(UPCASTS)
 
 

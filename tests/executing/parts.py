@@ -25,6 +25,7 @@ from domain.order import Order
 from domain.position import Position, position_id
 from domain.quotes import ClockReading, Quote, Session, Tick
 from domain.terms import OrderType, Side, TimeInForce
+from domain.trade import total
 from infrastructure.eventstore.committer import Committer
 from infrastructure.eventstore.log import Recorded, read_after
 from infrastructure.market.runner import open_runner
@@ -311,6 +312,7 @@ def require_consistent_books(log: Log) -> None:
         orders = [order for order in log.of_kind(Order) if order.account_id == account.id]
         assert all(order.filled <= order.terms.quantity for order in orders)
         spent = sum((order.spent if order.terms.is_buy else -order.spent for order in orders), Decimal(0))
+        spent += sum((total(tuple(order.charged.values())) for order in orders), Decimal(0))
         owned = sum((order.filled if order.terms.is_buy else -order.filled for order in orders), Decimal(0))
         assert account.cash == _deposits(log, account.id) - spent
         assert account.shares.get("IBM", Decimal(0)) == owned

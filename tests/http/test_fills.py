@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -79,7 +80,7 @@ def test_profit_of_a_sale_is_realised_and_the_flat_position_is_not_listed(custom
     portfolio = customer.get("/api/v1/portfolio").json()
     assert portfolio["positions"] == customer.get("/api/v1/portfolio/positions").json() == []
     assert portfolio["value"] == portfolio["cash"]
-    assert float(portfolio["realised"]) == float(portfolio["cash"]) - 10_000
+    assert Decimal(portfolio["realised"]) == Decimal(portfolio["cash"]) - 10_000
     movements = customer.get("/api/v1/wallet/transactions").json()["items"]
     assert [each["type"] for each in movements] == ["sale", "purchase", "deposit"]
     kinds = {each["type"] for each in customer.get("/api/v1/account/activity").json()["items"]}

@@ -27,6 +27,10 @@ def test_money_in_and_out_is_answered_with_the_wallet_and_read_back_at_once(cust
     assert balance == {
         "cash": "0.00",
         "held": "0.00",
+        "withdrawing": "0.00",
+        "owed": "0.00",
+        "unsettled": "0.00",
+        "good_faith_violations": 0,
         "buying_power": "0.00",
         "withdrawable": "0.00",
         "currency": "USD",

@@ -33,6 +33,14 @@ MOVES = (
     Account.SaleCredited,
     Position.LotOpened,
     Position.LotsRelieved,
+    Position.FractionCashed,
+    Account.DividendPaid,
+    Account.InterestPaid,
+    Account.CashInLieuPaid,
+    Account.SharesSplit,
+    Account.DepositTakenBack,
+    Account.WithdrawalPutBack,
+    Position.WashSaleDisallowed,
 )
 
 
@@ -69,14 +77,36 @@ def stands(facts: Sequence[Fact]) -> tuple[Decimal, list[Shares]]:
         found[event.originator_id] = fold(found.get(event.originator_id), (event,))
         if isinstance(event, Account.PurchaseDebited | Account.SaleCredited):
             prices[event.symbol] = event.price
+        if isinstance(event, Account.SharesSplit):
+            prices[event.symbol] = prices[event.symbol] * event.before / event.after
     cash = next(one.cash for one in found.values() if isinstance(one, Account))
     owned = [one for one in found.values() if isinstance(one, Position) and one.quantity]
     shares = [Shares(one.symbol, one.quantity, one.cost, prices[one.symbol]) for one in owned]
     return cash, sorted(shares, key=lambda one: one.symbol)
 
 
-def total(facts: Sequence[Fact], kind: type[Any], field: str = "amount") -> Decimal:
+def profits(facts: Sequence[Fact]) -> Decimal:
+    sales = total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
+    return sales + total(facts, Position.WashSaleDisallowed, "disallowed")
+
+
+def paid_in(facts: Sequence[Fact]) -> Decimal:
+    kinds = (Account.Deposited, Account.WithdrawalPutBack)
+    return total(facts, kinds) - total(facts, kinds, "repaid")
+
+
+def paid_out(facts: Sequence[Fact]) -> Decimal:
+    returned = total(facts, Account.DepositTakenBack) - total(facts, Account.DepositTakenBack, "owed")
+    return total(facts, Account.Withdrawn) + returned
+
+
+def total(facts: Sequence[Fact], kind: Any, field: str = "amount") -> Decimal:
     return sum((getattr(fact.event, field) for fact in facts if isinstance(fact.event, kind)), NOTHING)
+
+
+def charged(facts: Sequence[Fact], kind: type[Any]) -> Decimal:
+    events = [fact.event for fact in facts if isinstance(fact.event, kind)]
+    return sum((charge.amount for event in events for charge in event.charges), NOTHING)
 
 
 def worth(shares: Sequence[Shares]) -> Decimal:
@@ -95,9 +125,9 @@ def history(facts: Sequence[Fact]) -> Rows:
                 cash=cash,
                 cost=sum((one.cost for one in shares), NOTHING),
                 invested=worth(shares),
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
-                realised=total(inside, Position.LotsRelieved, "profit"),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
+                realised=profits(inside),
                 positions=[],
                 updated_at=last.event.recorded_at,
                 log_position=last.log_position,
@@ -158,12 +188,13 @@ def statements(facts: Sequence[Fact]) -> Rows:
                 day=begin,
                 opening_cash=opening,
                 closing_cash=cash,
-                deposited=total(inside, Account.Deposited),
-                withdrawn=total(inside, Account.Withdrawn),
-                bought=total(inside, Account.PurchaseDebited),
-                sold=total(inside, Account.SaleCredited),
-                fees=NOTHING,
-                realised=total(inside, Position.LotsRelieved, "profit"),
+                deposited=paid_in(inside),
+                withdrawn=paid_out(inside),
+                bought=total(inside, Account.PurchaseDebited) - charged(inside, Position.LotOpened),
+                sold=total(inside, Account.SaleCredited) + charged(inside, Position.LotsRelieved),
+                fees=charged(inside, Position.LotOpened) + charged(inside, Position.LotsRelieved),
+                income=total(inside, (Account.DividendPaid, Account.InterestPaid, Account.CashInLieuPaid)),
+                realised=profits(inside),
                 trades=sum(
                     isinstance(f.event, Account.PurchaseDebited | Account.SaleCredited) for f in inside
                 ),
@@ -187,7 +218,14 @@ def holders(facts: Sequence[Fact]) -> Rows:
             moved = [
                 fact
                 for fact in mine
-                if isinstance(fact.event, Position.LotOpened | Position.LotsRelieved)
+                if isinstance(
+                    fact.event,
+                    Position.LotOpened
+                    | Position.LotsRelieved
+                    | Position.WashSaleDisallowed
+                    | Position.Split
+                    | Position.FractionCashed,
+                )
                 and fact.event.symbol == one.symbol
             ]
             last = moved[-1]
@@ -200,8 +238,8 @@ def holders(facts: Sequence[Fact]) -> Rows:
 def actors(facts: Sequence[Fact]) -> Rows:
     found: dict[Key, list[Fact]] = defaultdict(list)
     for fact in facts:
-        said = msgspec.json.decode(fact.metadata)
-        found[said["actor"], said["role"], fact.event.account_id, fact.topic].append(fact)
+        said, name = msgspec.json.decode(fact.metadata), fact.topic.partition(":")[0]
+        found[said["actor"], said["role"], fact.event.account_id, name].append(fact)
     return {
         key: Deeds(
             *key,
@@ -225,7 +263,8 @@ def open_orders(facts: Sequence[Fact]) -> Rows:
 
 
 def _open_order(order: Any, life: Sequence[Fact]) -> OpenOrder:
-    terms = msgspec.structs.asdict(order.terms)
+    said = msgspec.structs.asdict(order.terms)
+    terms = {name: said[name] for name in said if name not in ("lot_method", "lots")}
     return OpenOrder(
         order_id=order.id,
         account_id=order.account_id,

@@ -3,14 +3,18 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from application.brokerage import fold
+from application.rules import FundingTerms, TradingRules
 from domain.aggregate import Aggregate
+from domain.fees import FeeSchedule, Per, Rate
+from domain.terms import Side
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.log import read_after
 from infrastructure.postgres.connections import async_pool, connect, pool
@@ -21,9 +25,30 @@ from infrastructure.reading import History, News, Reads
 from projections.catalogue import PROJECTIONS
 from projections.projection import Fact, Projection, key_of
 from projections.questions import Question
+from tests.ledger.books import Books
 from tests.ledger.naive import TABLES
 
 NOWHERE = "redis://127.0.0.1:1/0"
+
+
+BOTH = frozenset(Side)
+FEES = FeeSchedule(
+    (
+        Rate(
+            name="commission",
+            since=date(2026, 3, 3),
+            rate=Decimal("0.0035"),
+            per=Per.SHARE,
+            sides=BOTH,
+            least=Decimal("0.35"),
+        ),
+        Rate(name="sec31", since=date(2026, 1, 1), rate=Decimal("0.0000206"), per=Per.DOLLAR),
+        Rate(
+            name="taf", since=date(2026, 3, 4), rate=Decimal("0.000195"), per=Per.SHARE, most=Decimal("9.79")
+        ),
+    )
+)
+"""Without a commission on the first day, and with a fee more from the third on."""
 
 
 class World:
@@ -38,11 +63,15 @@ class World:
         self.url = url
         self.time = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
         self.facts: list[Fact] = []
+        self.books = Books()
         self.aggregates: dict[UUID, Any] = {}
         self.answers: list[tuple[tuple[Any, ...], bytes]] = []
         self._projections, self._forgets = projections, forgets
-        settings = CommitterSettings(cache_aggregates=8)
+        settings = CommitterSettings(cache_aggregates=8, rules=TradingRules(fees=FEES))
         self.committer = Committer(url, clock=self, settings=settings).start()
+        bank = TradingRules(fees=FEES, funding=FundingTerms(is_instant=False))
+        through_a_bank = CommitterSettings(cache_aggregates=8, rules=bank)
+        self.through_a_bank = Committer(url, clock=self, settings=through_a_bank).start()
         self._connection = connect(url, application="test")
         self._loop = asyncio.new_event_loop()
         self._async_pool = async_pool(url, application="test", size=1)
@@ -55,6 +84,7 @@ class World:
 
     def close(self) -> None:
         self.committer.stop()
+        self.through_a_bank.stop()
         self._connection.close()
         self._loop.run_until_complete(self._async_pool.close())
         self._loop.close()
@@ -79,6 +109,7 @@ class World:
                 self.aggregates[event.originator_id] = fold(
                     self.aggregates.get(event.originator_id), (event,)
                 )
+        self.books.add(new)
         return new
 
     def project(self, batch: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from msgspec import structs
 
 from infrastructure.settings import Settings
 from interfaces.cli import users
@@ -14,7 +15,7 @@ STAFF = {"ann": "admin", "ben": "admin", "eve": "compliance"}
 
 @pytest.fixture
 def running(settings: Settings) -> Iterator[Running]:
-    with serving(settings) as found:
+    with serving(structs.replace(settings, settlement_days=0)) as found:  # so that accounts can be emptied
         yield found
 
 

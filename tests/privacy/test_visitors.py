@@ -11,7 +11,7 @@ from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool
 from infrastructure.privacy.keyring import visitors_of
 from infrastructure.privacy.master import MasterKeys
-from infrastructure.scheduling import Jobs
+from infrastructure.scheduling import purge_expired
 from tests.conftest import MASTER_KEY, Database
 
 
@@ -42,9 +42,8 @@ def test_a_visitor_is_found_again_on_the_same_day_and_erased_with_the_days_key(d
     assert live(database, look) == ("203.0.113.9", "browser", None)
     with psycopg.connect(database.owner_url) as connection:
         connection.execute("UPDATE personal_keys SET expires_at = now() WHERE kind = 'visitors'")
-    jobs = Jobs(database.app_url, session_ends=None, snapshotter=None)  # type: ignore[arg-type]
 
-    jobs._purge_expired()
+    purge_expired(database.app_url)
 
     assert live(database, look) == ("erased", "erased", None)
     with psycopg.connect(database.owner_url) as connection:

@@ -134,8 +134,8 @@ log_position | account_id | topic                    | at  | text
 4            | 01         | Order.Placed             | :03 | Placed an order to buy 10 AAPL limit 100.0000, gtc
 5            | 01         | Order.Accepted           | :04 | Order accepted by SIM
 6            | 01         | Order.Executed           | :05 | Executed 4 at 99.5000 on SIM, 6 left (quote 1)
-7            | 01         | Account.PurchaseDebited  | :05 | Paid 398.00 for 4 AAPL at 99.5000; 400.00 of the hold ended
-15           | 01         | Account.SaleCredited     | :08 | Received 770.87 for 7 AAPL at 110.1250
+7            | 01         | Account.PurchaseDebited:2 | :05 | Paid 398.00 for 4 AAPL at 99.5000; 400.00 of the hold ended
+15           | 01         | Account.SaleCredited:2   | :08 | Received 770.87 for 7 AAPL at 110.1250
 16           | 01         | Position.LotsRelieved    | :08 | Gave out 7 AAPL from 2 lot(s), profit 72.87
 17           | 01         | Account.FundsHeld        | :09 | Held 1100.01 for order 00000000-0000-0000-0000-00000000000d
 19           | 01         | Order.Cancelled          | :10 | Cancelled the remaining 5.5 shares: requested

@@ -14,6 +14,9 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE
             ON projection_generations, projection_partitions, projection_proofs, projection_parked TO daybook_app;
         GRANT SELECT ON projections TO daybook_app;
+        REVOKE ALL ON seals, seal_blocks FROM daybook_app;
+        GRANT SELECT, INSERT ON seals, seal_blocks TO daybook_app;
+        GRANT SELECT, UPDATE ON sealing TO daybook_app;
     END IF;
 END
 $$;

@@ -65,7 +65,7 @@ def fingerprint(projection: Projection) -> str:
     try:
         source = inspect.getsource(inspect.getmodule(kind) or kind)
     except (OSError, TypeError):
-        source = kind.__qualname__
+        source = kind.__name__
     shape = f"{projection.version} {projection.table} {source}"
     return hashlib.sha256(shape.encode()).hexdigest()
 

@@ -57,12 +57,14 @@ class Memory:
             raise FoldFailed(projection.name, entry, error) from error
 
     def _write(self, connection: Connection[Any], rows: Rows[Any]) -> None:
-        changed = {key_of(self._building.projection, row): row for row in rows.changed()}
+        changed = {key_of(self._building.projection, row): row for row in rows.touched()}
         removed = list(rows.removed())
         stale = [key for key in (*changed, *removed) if not self._is_whole or key in self._rows]
         loading.delete(connection, self._building, stale)
         if changed:
             loading.copy(connection, self._building, changed.values())
+        if rows.appended():
+            loading.copy(connection, self._building, rows.appended())
         self._remember(changed, removed)
 
     def _remember(self, changed: dict[Key, Any], removed: Sequence[Key]) -> None:

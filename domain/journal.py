@@ -1,0 +1,548 @@
+"""Double entry: what every event books, in three sets of books.
+
+    C   the customer's: what each owns, owes and earns; shares as lots at cost
+    F   the firm's: what it owes customers and the street, and what it earns
+    S   the stock record, in shares: who owns each share, and where it lies
+
+`postings(event)` is a pure function, total over every kind of event. The lines of one event come to zero in
+each book and commodity (lots weigh what they cost). Debits are positive, credits negative. Which accounts
+there are, and which event books what, is told in docs/accounting.md.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.account import Account
+from domain.aggregate import Event
+from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
+from domain.interest import InterestPeriod
+from domain.order import Order
+from domain.position import Lot, Position, Relief, SplitLot
+from domain.tax import Term, shares_of, term_of
+from domain.trade import COMMISSION, Charge, fees_of, total
+from domain.transfer import Transfer
+from domain.values import NOTHING, Money, Quantity
+
+USD = "USD"
+
+
+class Book(StrEnum):
+    """One of the three sets of books."""
+
+    CUSTOMER = "C"
+    FIRM = "F"
+    STOCK = "S"
+
+
+class LotTag(Struct, frozen=True, gc=False):
+    """Which lot shares belong to, and when it was acquired."""
+
+    lot_id: UUID
+    acquired_at: datetime
+
+
+class Posting(Struct, frozen=True, kw_only=True, gc=False):
+    """One line. `amount` is in dollars or shares; `cost` is what shares of a lot have cost, signed as they are."""
+
+    book: Book
+    account: str
+    commodity: str
+    amount: Decimal
+    cost: Money | None = None
+    lot: LotTag | None = None
+
+    @property
+    def weight(self) -> tuple[Book, str, Decimal]:
+        """What the line counts for when its event is balanced: shares of a lot count as their cost."""
+        if self.cost is not None:
+            return self.book, USD, self.cost
+        return self.book, self.commodity, self.amount
+
+
+Lines = Iterator[Posting]
+Rule = Callable[[Any], Lines]
+R = TypeVar("R", bound=Rule)
+
+_RULES: dict[type[Event], Rule] = {}
+
+
+def postings(event: Event) -> tuple[Posting, ...]:
+    """What an event books; lines of nothing are left out. Raises KeyError for an event that has no rule."""
+    return tuple(line for line in _RULES[type(event)](event) if line.amount or line.cost)
+
+
+def books(kind: type[Event]) -> Callable[[R], R]:
+    """Mark the rule of a kind of event."""
+
+    def mark(rule: R) -> R:
+        _RULES[kind] = rule
+        return rule
+
+    return mark
+
+
+def books_nothing(*kinds: type[Event]) -> None:
+    """Name events that change no account."""
+    for kind in kinds:
+        _RULES[kind] = _nothing
+
+
+def _nothing(_: Event) -> Lines:
+    return iter(())
+
+
+def has_rule(kind: type[Event]) -> bool:
+    """Whether it is said what this kind of event books."""
+    return kind in _RULES
+
+
+def booking_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that may book something."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is not _nothing)
+
+
+def quiet_kinds() -> tuple[type[Event], ...]:
+    """Every kind of event that books nothing."""
+    return tuple(kind for kind, rule in _RULES.items() if rule is _nothing)
+
+
+def effective_on(event: Event) -> date:
+    """The day (UTC) that the books count an event to."""
+    return event.effective_on or event.recorded_at.date()
+
+
+def booked_on(event: Event) -> date:
+    """The day a journal's entry is dated: a correction is dated when it was recorded, all else when it counts."""
+    return effective_on(event) if event.corrects is None else event.recorded_at.date()
+
+
+def imbalance(lines: Iterable[Posting]) -> dict[tuple[Book, str], Decimal]:
+    """By book and commodity, what the lines do not come to zero by; empty when they balance."""
+    sums: defaultdict[tuple[Book, str], Decimal] = defaultdict(Decimal)
+    for line in lines:
+        book, commodity, weight = line.weight
+        sums[book, commodity] += weight
+    return {key: amount for key, amount in sums.items() if amount}
+
+
+# The chart of accounts. A customer's accounts carry the account's id, so that mirrors can be found; the C before
+# it is there because outside tools want a capital letter or a digit.
+
+
+def free(account_id: UUID) -> str:
+    """Cash the customer may spend; below zero by what unsettled proceeds have already paid for."""
+    return f"Assets:Cust:C{account_id}:Cash:Free"
+
+
+def held_for_orders(account_id: UUID) -> str:
+    """Cash that open orders hold."""
+    return f"Assets:Cust:C{account_id}:Cash:HeldOrders"
+
+
+def held_for_settlement(account_id: UUID) -> str:
+    """Cash that unsettled purchases will take."""
+    return f"Assets:Cust:C{account_id}:Cash:HeldSettle"
+
+
+def held_for_withdrawal(account_id: UUID) -> str:
+    """Cash on its way out."""
+    return f"Assets:Cust:C{account_id}:Cash:HeldWithdraw"
+
+
+def debt(account_id: UUID) -> str:
+    """What the customer owes the firm for deposits that a bank took back."""
+    return f"Liabilities:Cust:C{account_id}:Owed"
+
+
+def receivable(account_id: UUID) -> str:
+    """Sale proceeds that are due."""
+    return f"Assets:Cust:C{account_id}:Unsettled:Receivable"
+
+
+def payable(account_id: UUID) -> str:
+    """Purchases that have to be paid."""
+    return f"Liabilities:Cust:C{account_id}:Unsettled:Payable"
+
+
+def shares_at_cost(account_id: UUID, symbol: str) -> str:
+    """Shares in lots."""
+    return f"Assets:Cust:C{account_id}:Pos:{segment(symbol)}"
+
+
+def realised(account_id: UUID, term: str) -> str:
+    """Realised gain; `term` is ShortTerm, LongTerm or WashDisallowed."""
+    return f"Income:Cust:C{account_id}:Realised:{term}"
+
+
+def charged(account_id: UUID, name: str) -> str:
+    """What a sale was charged."""
+    return f"Expenses:Cust:C{account_id}:Fees:{_CHARGE_WORDS.get(name, name.upper())}"
+
+
+def dividends(account_id: UUID) -> str:
+    """Dividends received."""
+    return f"Income:Cust:C{account_id}:Dividends"
+
+
+def interest(account_id: UUID) -> str:
+    """Interest received on cash."""
+    return f"Income:Cust:C{account_id}:Interest"
+
+
+def withheld(account_id: UUID) -> str:
+    """What was kept back of income for the tax office."""
+    return f"Expenses:Cust:C{account_id}:Tax:Withheld"
+
+
+def outside(account_id: UUID) -> str:
+    """The customer's world outside."""
+    return f"Equity:Cust:C{account_id}:External"
+
+
+def free_credit(account_id: UUID) -> str:
+    """Cash the firm owes the customer."""
+    return f"Liabilities:Firm:Cust:C{account_id}:FreeCredit"
+
+
+def unsettled_payable(account_id: UUID) -> str:
+    """Sale proceeds the firm will owe the customer."""
+    return f"Liabilities:Firm:Cust:C{account_id}:UnsettledPayable"
+
+
+def unsettled_receivable(account_id: UUID) -> str:
+    """What the customer will owe the firm for purchases."""
+    return f"Assets:Firm:Cust:C{account_id}:UnsettledReceivable"
+
+
+def debt_due(account_id: UUID) -> str:
+    """What the firm is owed by the customer."""
+    return f"Assets:Firm:Cust:C{account_id}:Owed"
+
+
+def owned_free(account_id: UUID, symbol: str) -> str:
+    """The customer's shares that no order has reserved."""
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:Free"
+
+
+def owned_held(account_id: UUID, symbol: str) -> str:
+    """The customer's shares that orders to sell have reserved."""
+    return f"Liabilities:SR:Cust:C{account_id}:{segment(symbol)}:HeldOrders"
+
+
+def at_depository(symbol: str) -> str:
+    """Shares that lie at the depository."""
+    return f"Assets:SR:Street:DTC:{segment(symbol)}"
+
+
+def at_clearing(symbol: str) -> str:
+    """Shares the clearing house will deliver, or is to be given."""
+    return f"Assets:SR:Street:NSCC:{segment(symbol)}"
+
+
+def collected(name: str) -> str:
+    """Charges collected for others."""
+    return f"Liabilities:Firm:RegFees:{_CHARGE_WORDS.get(name, name.upper())}"
+
+
+CUSTOMERS_BANK = "Assets:Firm:Bank:FBO"
+FIRMS_BANK = "Assets:Firm:Bank:Operating"
+STREET_RECEIVABLE = "Assets:Firm:Street:NSCC-Receivable"
+STREET_PAYABLE = "Liabilities:Firm:Street:NSCC-Payable"
+COMMISSION_INCOME = "Income:Firm:Commission"
+ROUNDING_INCOME = "Income:Firm:Rounding"
+TAX_WITHHELD = "Liabilities:Firm:Tax:Withheld"
+CREDIT_INTEREST = "Expenses:Firm:CreditInterest"
+
+_CHARGE_WORDS = {COMMISSION: "Commission", "sec31": "SEC31", "taf": "TAF", "cat": "CAT"}
+
+
+def segment(symbol: str) -> str:
+    """A symbol as part of an account's name: outside tools take letters, digits and hyphens there."""
+    return symbol.translate(_HYPHENS)
+
+
+_HYPHENS = str.maketrans({".": "-", "-": "--", "/": "---"})
+
+
+def stock(symbol: str) -> str:
+    """A symbol's commodity in the stock record; its own, since shares there have no cost."""
+    return f"SR-{symbol}"
+
+
+# What each event books.
+
+
+@books(Account.Deposited)
+def _(e: Account.Deposited) -> Lines:
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
+
+
+@books(Account.WithdrawalPutBack)
+def _(e: Account.WithdrawalPutBack) -> Lines:
+    yield from _came_in(e.account_id, e.amount, repaid=e.repaid)
+
+
+@books(Account.Withdrawn)
+def _(e: Account.Withdrawn) -> Lines:
+    paid_from = held_for_withdrawal if e.held else free
+    yield from customer((outside(e.account_id), e.amount), (paid_from(e.account_id), -e.amount))
+    yield from firm((free_credit(e.account_id), e.amount), (CUSTOMERS_BANK, -e.amount))
+
+
+@books(Account.WithdrawalHeld)
+def _(e: Account.WithdrawalHeld) -> Lines:
+    yield from customer((held_for_withdrawal(e.account_id), e.amount), (free(e.account_id), -e.amount))
+
+
+@books(Account.WithdrawalReleased)
+def _(e: Account.WithdrawalReleased) -> Lines:
+    yield from customer((free(e.account_id), e.amount), (held_for_withdrawal(e.account_id), -e.amount))
+
+
+@books(Account.DepositTakenBack)
+def _(e: Account.DepositTakenBack) -> Lines:
+    # What the customer no longer has, the firm gives the bank out of its own pocket, never out of other customers'.
+    who, taken = e.account_id, e.amount - e.owed
+    yield from customer((outside(who), e.amount), (free(who), -taken), (debt(who), -e.owed))
+    yield from firm((free_credit(who), taken), (CUSTOMERS_BANK, -taken))
+    yield from firm((debt_due(who), e.owed), (FIRMS_BANK, -e.owed))
+
+
+@books(Account.FundsHeld)
+def _(e: Account.FundsHeld) -> Lines:
+    yield from customer((held_for_orders(e.account_id), e.amount), (free(e.account_id), -e.amount))
+
+
+@books(Account.FundsReleased)
+def _(e: Account.FundsReleased) -> Lines:
+    yield from customer((free(e.account_id), e.amount), (held_for_orders(e.account_id), -e.amount))
+
+
+@books(Account.PurchaseDebited)
+def _(e: Account.PurchaseDebited) -> Lines:
+    yield from customer(
+        (held_for_orders(e.account_id), -e.released),
+        (held_for_settlement(e.account_id), e.amount),
+        (free(e.account_id), e.released - e.amount),
+    )
+
+
+@books(Position.LotOpened)
+def _(e: Position.LotOpened) -> Lines:
+    who, cost = e.account_id, e.lot.cost
+    street = cost if e.street is None else e.street
+    yield at_cost(who, e.symbol, e.lot)
+    yield from customer((payable(who), -cost))
+    yield from firm((unsettled_receivable(who), cost), (STREET_PAYABLE, -street))
+    yield from _earned(e.charges, rounding=cost - street - total(e.charges))
+    yield from stock_record(
+        e.symbol, (at_clearing(e.symbol), e.lot.quantity), (owned_free(who, e.symbol), -e.lot.quantity)
+    )
+
+
+@books(Position.LotsRelieved)
+def _(e: Position.LotsRelieved) -> Lines:
+    who, gross = e.account_id, e.proceeds + total(e.charges)
+    street = e.proceeds if e.street is None else e.street
+    yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
+    yield from customer((receivable(who), e.proceeds))
+    yield from customer(*((charged(who, charge.name), charge.amount) for charge in e.charges))
+    for relief, gain in gains(e.relieved, gross):
+        yield from customer((realised(who, _term(relief, e.sold_on)), -gain))
+    yield from firm((STREET_RECEIVABLE, street), (unsettled_payable(who), -e.proceeds))
+    yield from _earned(e.charges, rounding=street - gross)
+    yield from stock_record(
+        e.symbol, (owned_held(who, e.symbol), e.quantity), (at_clearing(e.symbol), -e.quantity)
+    )
+
+
+@books(Position.SharesReserved)
+def _(e: Position.SharesReserved) -> Lines:
+    yield from stock_record(
+        e.symbol,
+        (owned_free(e.account_id, e.symbol), e.quantity),
+        (owned_held(e.account_id, e.symbol), -e.quantity),
+    )
+
+
+@books(Position.SharesReleased)
+def _(e: Position.SharesReleased) -> Lines:
+    yield from stock_record(
+        e.symbol,
+        (owned_held(e.account_id, e.symbol), e.quantity),
+        (owned_free(e.account_id, e.symbol), -e.quantity),
+    )
+
+
+@books(Account.Settled)
+def _(e: Account.Settled) -> Lines:
+    who, due = e.account_id, e.due
+    yield from customer((payable(who), due.purchases), (held_for_settlement(who), -due.purchases))
+    yield from customer((free(who), due.proceeds), (receivable(who), -due.proceeds))
+    yield from firm(
+        (free_credit(who), due.purchases),
+        (unsettled_receivable(who), -due.purchases),
+        (STREET_PAYABLE, due.street_owed),
+        (CUSTOMERS_BANK, -due.purchases),
+        (FIRMS_BANK, due.purchases - due.street_owed),
+    )
+    # The regulators' part comes with the street's money, and stays with the customers' until it is paid on.
+    yield from firm(
+        (unsettled_payable(who), due.proceeds),
+        (free_credit(who), -due.proceeds),
+        (STREET_RECEIVABLE, -due.street_due),
+        (CUSTOMERS_BANK, due.proceeds + due.fees),
+        (FIRMS_BANK, due.street_due - due.proceeds - due.fees),
+    )
+    for symbol, quantity in due.bought.items():
+        yield from stock_record(symbol, (at_depository(symbol), quantity), (at_clearing(symbol), -quantity))
+    for symbol, quantity in due.sold.items():
+        yield from stock_record(symbol, (at_clearing(symbol), quantity), (at_depository(symbol), -quantity))
+
+
+@books(Account.DividendPaid)
+def _(e: Account.DividendPaid) -> Lines:
+    yield from _income(e, dividends(e.account_id))
+    yield from firm((CUSTOMERS_BANK, e.gross))
+
+
+@books(Account.InterestPaid)
+def _(e: Account.InterestPaid) -> Lines:
+    yield from _income(e, interest(e.account_id))
+    yield from firm((CREDIT_INTEREST, e.gross), (CUSTOMERS_BANK, e.gross), (FIRMS_BANK, -e.gross))
+
+
+@books(Account.CashInLieuPaid)
+def _(e: Account.CashInLieuPaid) -> Lines:
+    yield from firm((CUSTOMERS_BANK, e.amount), (free_credit(e.account_id), -e.amount))
+
+
+@books(Position.Split)
+def _(e: Position.Split) -> Lines:
+    who, more = e.account_id, e.after - e.before
+    for lot in e.lots:
+        yield _split_lot(who, e.symbol, lot, quantity=-lot.before, cost=-lot.cost)
+        yield _split_lot(who, e.symbol, lot, quantity=lot.after, cost=lot.cost)
+    yield from stock_record(
+        e.symbol,
+        (at_depository(e.symbol), more),
+        (owned_free(who, e.symbol), e.held_more - more),
+        (owned_held(who, e.symbol), -e.held_more),
+    )
+
+
+@books(Position.FractionCashed)
+def _(e: Position.FractionCashed) -> Lines:
+    who = e.account_id
+    yield from (at_cost(who, e.symbol, relief, sign=-1) for relief in e.relieved)
+    yield from customer((free(who), e.cash))
+    for relief, gain in gains(e.relieved, e.cash):
+        yield from customer((realised(who, _term(relief, e.recorded_at.date())), -gain))
+    yield from stock_record(
+        e.symbol, (owned_free(who, e.symbol), e.quantity), (at_depository(e.symbol), -e.quantity)
+    )
+
+
+@books(Position.WashSaleDisallowed)
+def _(e: Position.WashSaleDisallowed) -> Lines:
+    who, lot = e.account_id, e.lot
+    before = Relief(lot_id=e.replacement_id, quantity=e.quantity, cost=e.cost, acquired_at=lot.acquired_at)
+    yield at_cost(who, e.symbol, before, sign=-1)
+    yield at_cost(who, e.symbol, lot)
+    yield from customer((realised(who, "WashDisallowed"), -e.disallowed))
+
+
+books_nothing(Account.LotMethodChosen)
+books_nothing(Account.DividendEntitled)  # the money is not there before the pay date
+books_nothing(Account.SharesSplit)  # its shares are booked lot by lot: see Position.Split
+books_nothing(*CorporateAction.FACTS, *InterestPeriod.FACTS)  # what they do is done account by account
+books_nothing(Account.Opened, Account.Suspended, Account.Reinstated, Account.Closed)
+books_nothing(Account.GoodFaithViolated)
+books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
+books_nothing(*Transfer.FACTS)  # the money moves with the account's own facts
+books_nothing(*Erasure.FACTS)  # whom it is about has closed the account, which is empty
+books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it has facts of its own
+
+
+# Lines, and what goes into them.
+
+
+def customer(*lines: tuple[str, Money]) -> Lines:
+    """Lines of the customer's book, in dollars."""
+    return (Posting(book=Book.CUSTOMER, account=name, commodity=USD, amount=usd) for name, usd in lines)
+
+
+def firm(*lines: tuple[str, Money]) -> Lines:
+    """Lines of the firm's book, in dollars."""
+    return (Posting(book=Book.FIRM, account=name, commodity=USD, amount=usd) for name, usd in lines)
+
+
+def stock_record(symbol: str, *lines: tuple[str, Quantity]) -> Lines:
+    """Lines of the stock record, in shares."""
+    commodity = stock(symbol)
+    return (Posting(book=Book.STOCK, account=name, commodity=commodity, amount=n) for name, n in lines)
+
+
+def at_cost(account_id: UUID, symbol: str, part: Lot | Relief, *, sign: int = 1) -> Posting:
+    """The line that puts a lot, or a part of one, into a position (`sign` 1), or takes it out (-1)."""
+    return Posting(
+        book=Book.CUSTOMER,
+        account=shares_at_cost(account_id, symbol),
+        commodity=symbol,
+        amount=sign * part.quantity,
+        cost=sign * part.cost,
+        lot=LotTag(part.lot_id, part.acquired_at),
+    )
+
+
+def gains(relieved: tuple[Relief, ...], gross: Money) -> Iterator[tuple[Relief, Money]]:
+    """Each relieved lot with its gain before charges; the last lot takes what rounding leaves."""
+    parts = shares_of(gross, [relief.quantity for relief in relieved])
+    for relief, part in zip(relieved, parts, strict=True):
+        yield relief, part - relief.cost
+
+
+def _term(relief: Relief, sold_on: date) -> str:
+    """The account of a gain: ShortTerm or LongTerm."""
+    return "LongTerm" if term_of(relief.owned_since, sold_on) is Term.LONG else "ShortTerm"
+
+
+def _came_in(who: UUID, amount: Money, *, repaid: Money) -> Lines:
+    """Money from outside; what repays a debt is the firm's."""
+    kept = amount - repaid
+    yield from customer((free(who), kept), (debt(who), repaid), (outside(who), -amount))
+    yield from firm((CUSTOMERS_BANK, kept), (free_credit(who), -kept))
+    yield from firm((FIRMS_BANK, repaid), (debt_due(who), -repaid))
+
+
+def _income(e: Account.DividendPaid | Account.InterestPaid, source: str) -> Lines:
+    """What came into the cash and what was withheld of it; the firm owes both, the second to the tax office."""
+    who = e.account_id
+    yield from customer((free(who), e.amount), (withheld(who), e.withheld), (source, -e.gross))
+    yield from firm((free_credit(who), -e.amount), (TAX_WITHHELD, -e.withheld))
+
+
+def _split_lot(account_id: UUID, symbol: str, lot: SplitLot, *, quantity: Quantity, cost: Money) -> Posting:
+    return Posting(
+        book=Book.CUSTOMER,
+        account=shares_at_cost(account_id, symbol),
+        commodity=symbol,
+        amount=quantity,
+        cost=cost,
+        lot=LotTag(lot.lot_id, lot.acquired_at),
+    )
+
+
+def _earned(charges: tuple[Charge, ...], *, rounding: Money) -> Lines:
+    """The firm's own part of a trade, and what it collects for others."""
+    commission = total(charges) - fees_of(charges) if charges else NOTHING
+    yield from firm((COMMISSION_INCOME, -commission), (ROUNDING_INCOME, -rounding))
+    yield from firm(*((collected(c.name), -c.amount) for c in charges if c.name != COMMISSION))

@@ -1,0 +1,1 @@
+"""What the firm does to many accounts because of a day: dividends, splits and interest."""

@@ -1,0 +1,99 @@
+"""Exports for an event loop: made in threads, handed on piece by piece, at most a few at once."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+
+from application.errors import ExportsMustBeFew
+from infrastructure.books.exporting import Format, export
+from infrastructure.books.scope import Wanted
+
+AT_ONCE = 3
+PARTS_AHEAD = 8
+LOOK_S = 0.5
+
+Part = bytes | BaseException | None
+"""A piece; None at the end, or what went wrong."""
+
+
+class Exports:
+    """Begins exports; each holds a connection of its own to PostgreSQL until it has ended."""
+
+    def __init__(self, url: str, now: Callable[[], datetime]) -> None:
+        self._url = url
+        self._now = now
+        self._running = threading.BoundedSemaphore(AT_ONCE)
+
+    async def begin(self, format: Format, wanted: Wanted) -> AsyncIterator[bytes]:
+        """The pieces of a file. Raises ExportsMustBeFew, and whatever `export` refuses, before the first."""
+        if not self._running.acquire(blocking=False):
+            raise ExportsMustBeFew(f"{AT_ONCE} exports are being made already; try again")
+        making = _Making(
+            export(self._url, format, wanted, now=self._now, patience=2), on_end=self._running.release
+        )
+        try:
+            first = await making.next()
+        except BaseException:
+            making.stop()
+            raise
+        return making.parts(first)
+
+
+class _Making:
+    """One export in a thread of its own. Whoever no longer wants it calls `stop`; it then ends by itself."""
+
+    def __init__(self, parts: Iterator[bytes], *, on_end: Callable[[], None]) -> None:
+        self._parts = parts
+        self._on_end = on_end
+        self._ready: queue.Queue[Part] = queue.Queue(PARTS_AHEAD)
+        self._stopped = threading.Event()
+        threading.Thread(target=self._make, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    async def next(self) -> bytes | None:
+        """The next piece, None at the end. Raises what the export raised."""
+        while True:
+            try:
+                part = await asyncio.to_thread(self._ready.get, timeout=LOOK_S)
+            except queue.Empty:
+                continue
+            if isinstance(part, BaseException):
+                raise part
+            return part
+
+    async def parts(self, first: bytes | None) -> AsyncIterator[bytes]:
+        part = first
+        try:
+            while part is not None:
+                yield part
+                part = await self.next()
+        finally:
+            self.stop()
+
+    def _make(self) -> None:
+        last: Part = None
+        try:
+            with closing(self._parts) as parts:  # type: ignore[type-var]  # a generator
+                for part in parts:
+                    if not self._put(part):
+                        return
+        except BaseException as error:  # noqa: BLE001  it is raised where the export is waited for
+            last = error
+        finally:
+            self._on_end()
+        self._put(last)
+
+    def _put(self, part: Part) -> bool:
+        """Whether anybody still wants it."""
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(part, timeout=LOOK_S)
+            except queue.Full:
+                continue
+            return True
+        return False

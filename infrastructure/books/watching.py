@@ -1,0 +1,128 @@
+"""The watch over the tail of the books: beside the projector, all the time, and at little cost.
+
+It follows the journal's table, checks what is new, and notes how far every rule holds. How far it has come is kept in a
+table beside the read tables: were that lost, the watch would begin anew. When a rule is broken it says so once, and
+looks at the same place again from time to time: a repair or rebuild may have mended the table.
+"""
+
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import structlog
+from msgspec import Struct
+from psycopg import Connection
+
+from infrastructure.books.checking import Checker, Violation
+from infrastructure.books.comparing import compare_tables
+from infrastructure.eventstore.log import last_row
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.lease import Lease
+
+log = structlog.get_logger()
+
+LOOK_S = 1.0
+REST = 3
+"""After each page it rests so many times as long as it worked: others need the processor more."""
+AGAIN_S = 30.0
+"""So long it waits before it looks again at a rule that was broken."""
+
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS read.books_watch (id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),"
+    " position bigint NOT NULL, violated_at bigint, violation text, checked_at timestamptz NOT NULL DEFAULT now())"
+)
+_NOTE = (
+    "INSERT INTO read.books_watch (position, violated_at, violation) VALUES (%(position)s, %(at)s, %(said)s)"
+    " ON CONFLICT (id) DO UPDATE SET position = EXCLUDED.position, violated_at = EXCLUDED.violated_at,"
+    " violation = EXCLUDED.violation, checked_at = now()"
+)
+SEEN = "SELECT position, violated_at, violation, checked_at FROM read.books_watch"
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """How far every rule of the books holds; `violation` tells what was found at `violated_at`."""
+
+    position: int
+    violated_at: int | None
+    violation: str | None
+    checked_at: datetime
+
+
+class BooksWatch:
+    """Runs in a thread of the projector, in one of them at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lease = Lease(url, "books watch")
+        self._checker: Checker | None = None
+        self._noted: tuple[int, str | None] | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until `stop` is set, whatever PostgreSQL does meanwhile."""
+        while not stop.is_set():
+            try:
+                if self._lease.hold():
+                    self._watch(stop)
+            except psycopg.Error as error:
+                log.warning("the books' watch lost PostgreSQL", error=str(error).strip())
+            except Exception:
+                log.exception("the books' watch failed and begins again")
+            stop.wait(LOOK_S)
+        self._lease.release()
+
+    def _watch(self, stop: threading.Event) -> None:
+        with connect(self._url, application="daybook books watch") as connection:
+            connection.execute(TABLE.encode())
+            self._checker = None
+            while not stop.is_set() and self._lease.hold():
+                began = time.monotonic()
+                violation, has_more = self.look(connection)
+                worked = time.monotonic() - began
+                stop.wait(AGAIN_S if violation else REST * worked if has_more else max(LOOK_S, REST * worked))
+
+    def look(self, connection: Connection[Any]) -> tuple[Violation | None, bool]:
+        """Check one page more. The violation that was found, and whether there is more to do at once."""
+        checker = self._checker or Checker(connection, after=self._begun(connection), with_aggregates=False)
+        before, log_end = checker.position, last_row(connection)[0]
+        goal = min(_projected(connection), log_end)
+        violation = checker.page(up_to=goal) if checker.read_to < goal else None
+        is_done = checker.read_to >= goal
+        if violation is None and is_done and goal == log_end:
+            violation = checker.end()
+        if violation is None and is_done and checker.position > before:
+            violation, _ = compare_tables(connection, after=before, tries=1)
+        self._checker = None if violation else checker  # what was read may have been mended
+        self._note(connection, before if violation else checker.position, violation)
+        return violation, not is_done
+
+    def _begun(self, connection: Connection[Any]) -> int:
+        seen = seen_by_watch(connection)
+        return 0 if seen is None else min(seen.position, last_row(connection)[0])
+
+    def _note(self, connection: Connection[Any], position: int, violation: Violation | None) -> None:
+        said = None if violation is None else str(violation)
+        if self._noted == (position, said):
+            return
+        if said is not None and (self._noted is None or self._noted[1] != said):
+            log.error("the books are not right", violation=said)
+        self._noted = (position, said)
+        at = None if violation is None else violation.log_position
+        connection.execute(_NOTE.encode(), {"position": position, "at": at, "said": said})
+
+
+def seen_by_watch(connection: Connection[Any]) -> Watched | None:
+    """What the watch has noted, None before it has begun."""
+    found = connection.execute("SELECT to_regclass('read.books_watch')").fetchone()
+    if found is None or found[0] is None:
+        return None
+    row = connection.execute(SEEN.encode()).fetchone()
+    if row is None:
+        return None
+    return Watched(position=row[0], violated_at=row[1], violation=row[2], checked_at=row[3])
+
+
+def _projected(connection: Connection[Any]) -> int:
+    found = connection.execute("SELECT position FROM projections WHERE name = 'journal'").fetchone()
+    return int(found[0]) if found else 0

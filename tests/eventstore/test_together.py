@@ -1,0 +1,127 @@
+"""Statements that are sent together: answered in order, or not at all from the first error on."""
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from infrastructure.postgres import arrays
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.together import ROOM, Together
+
+ECHO = "SELECT t FROM unnest(%b) AS t"
+
+
+def texts(*values: str) -> arrays.Column:
+    return arrays.texts([value.encode() for value in values])
+
+
+@pytest.fixture
+def connection(database: Any) -> Iterator[psycopg.Connection[Any]]:
+    one = connect(database.owner_url, application="together")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def together(connection: psycopg.Connection[Any]) -> Together:
+    return Together(connection)
+
+
+def test_results_come_in_the_order_of_the_statements(together: Together) -> None:
+    now = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
+
+    results = together.run(
+        (ECHO, (texts("a", "b"),)),
+        ("SELECT %b + 1, %b", (arrays.int8(-41), arrays.time(now))),
+        (ECHO, (texts(),)),
+        (ECHO, (texts("c"),)),
+    )
+
+    found = [together.rows(result) for result in results]
+    assert found == [[("a",), ("b",)], [(-40, now)], [], [("c",)]]
+
+
+def test_more_than_any_buffer_holds_goes_both_ways(together: Together) -> None:
+    much = texts(*["x" * 1000] * (4 * ROOM // 1000))
+
+    results = together.run(*[(ECHO, (much,))] * 3)
+
+    assert [result.ntuples for result in results] == [4 * ROOM // 1000] * 3
+
+
+def test_the_connection_serves_plain_statements_in_between_in_the_same_transaction(
+    connection: psycopg.Connection[Any], together: Together
+) -> None:
+    connection.execute("CREATE TABLE noted (what text)")
+
+    together.run(("BEGIN", ()), ("INSERT INTO noted SELECT * FROM unnest(%b)", (texts("one"),)))
+    inside = connection.execute("SELECT what FROM noted").fetchall()
+    together.run(("ROLLBACK", ()))
+
+    assert inside == [("one",)]
+    assert connection.execute("SELECT what FROM noted").fetchall() == []
+
+
+def test_what_follows_a_failed_statement_is_not_run_not_even_the_commit(
+    connection: psycopg.Connection[Any], database: Any, together: Together
+) -> None:
+    connection.execute("CREATE TABLE noted (what text PRIMARY KEY)")
+    note = "INSERT INTO noted SELECT * FROM unnest(%b)"
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        together.run(
+            ("BEGIN", ()),
+            (note, (texts("one"),)),
+            (note, (texts("one"),)),
+            (note, (texts("two"),)),
+            ("COMMIT", ()),
+        )
+
+    connection.close()
+    with connect(database.owner_url, application="test") as other:
+        assert other.execute("SELECT what FROM noted").fetchall() == []
+
+
+def test_a_statement_that_is_no_sql_is_refused(together: Together) -> None:
+    with pytest.raises(psycopg.errors.SyntaxError):
+        together.run(("SELEKT", ()))
+
+
+@pytest.mark.parametrize("statements", [1, 3])
+def test_a_connection_that_is_cut_is_an_operational_error(
+    connection: psycopg.Connection[Any], servers: Any, together: Together, statements: int
+) -> None:
+    together.run((ECHO, (texts("a"),)))
+    superuser = servers.postgres.url(user="postgres", database="postgres")
+    with connect(superuser, application="cutter") as cutter:
+        cutter.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+
+    with pytest.raises(psycopg.OperationalError):
+        together.run(*[(ECHO, (texts("a"),))] * statements)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_connection_that_ends_without_a_word_is_an_operational_error(
+    connection: psycopg.Connection[Any], together: Together, is_known: bool
+) -> None:
+    if is_known:
+        together.run((ECHO, (texts("a"),)))
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(psycopg.OperationalError):
+        together.run((ECHO, (texts("a"),)), (ECHO, (texts("b"),)))
+
+
+def test_a_connection_that_is_cut_in_the_middle_is_an_operational_error(together: Together) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        together.run(
+            (ECHO, (texts("a"),)),
+            ("SELECT pg_terminate_backend(pg_backend_pid())", ()),
+            (ECHO, (texts("b"),)),
+        )

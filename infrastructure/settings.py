@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         ""  # on cash: "2026-01-01:0.035,2026-07-01:0.0325", parts of one a year; empty: none
     )
     withholding: Decimal = Decimal(0)  # the part of dividends and interest that is kept for the tax office
+    projectors: Annotated[int, Meta(ge=1, le=64)] = 1  # processes that `daybook up` starts
     login_hours: int = 24
     snapshot_every: int = 1000
     cache_aggregates: int = 200_000

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
+from psycopg_pool import ConnectionPool
 
 from application.answers import Answer
 from application.errors import DatabaseMustAnswer
@@ -26,15 +27,17 @@ from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
+from infrastructure.figures import FIGURES
 from infrastructure.four_eyes import erasures_of, four_eyes_of, people_of, require_right_master
 from infrastructure.funding.due import TransfersDue
 from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
 from infrastructure.market.calendars import calendar_named
 from infrastructure.memory import keep_what_is_here
+from infrastructure.metrics import MetricsPage
 from infrastructure.news import News
 from infrastructure.people import People
-from infrastructure.postgres.connections import async_pool, pool
+from infrastructure.postgres.connections import AsyncPool, async_pool, pool
 from infrastructure.privacy.erasing import Erasures
 from infrastructure.privacy.forgetting import follow_erasures
 from infrastructure.privacy.master import MasterKeys
@@ -42,6 +45,7 @@ from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
 from infrastructure.redis.channels import LOG_APPENDED, Subscription
+from infrastructure.redis.figures import telling_figures
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
@@ -116,12 +120,8 @@ class Projections:
         """The desk itself, to be asked."""
         return self._desk
 
-    def start_rebuild(self, names: list[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
-        """Begin a rebuild; none named means all. Raises ProjectionMustExist."""
-        return self._desk.start_rebuild(names, parallel=parallel, fresh=fresh)
-
     def job(self, job_id: UUID) -> RebuildJob | None:
-        """A rebuild that was begun here."""
+        """Work that was begun here."""
         return self._desk.job(job_id)
 
 
@@ -162,6 +162,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     projections: Projections
     seals: Seals
     health: HealthCheck
+    metrics: MetricsPage
 
     def today(self) -> date:
         """The day by the exchange. Raises MarketClockMustRun."""
@@ -177,8 +178,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     """Open everything the HTTP interface needs, and close it again."""
     database_url, redis_url = urls_of(settings)
     masters = MasterKeys.of(settings)
-    announcer = Announcer(redis_url)
-    clock = StampingClock(settings, redis_url)
+    announcer, clock = Announcer(redis_url), StampingClock(settings, redis_url)
     decides_by = committer_settings(settings)
     committer = Committer(
         database_url, clock=clock, settings=decides_by, on_commit=announcer.appended
@@ -196,15 +196,13 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         waiting=lambda: commands.waiting,
         session=lambda: clock.session,
     )
+    metrics = MetricsPage(async_connections, redis_url, health)
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     followers: list[asyncio.Task[None]] = []
     try:
-        await async_connections.open()
-        await asyncio.to_thread(connections.open)
+        await _open(async_connections, connections)
         await require_right_master(people)
-        followers += [
-            asyncio.create_task(each)
-            for each in (news.follow(), quotes.follow(), follow_erasures(redis_url, people))
-        ]
+        followers += _begin(news.follow(), quotes.follow(), follow_erasures(redis_url, people))
         yield ApiParts(
             settings=settings,
             clock=clock,
@@ -226,15 +224,30 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             projections=Projections(ProjectionDesk(database_url)),
             seals=Seals(SealDesk(connections.connection)),
             health=health,
+            metrics=metrics,
         )
     finally:
         await _end(followers)
         await asyncio.to_thread(committer.stop)
+        await metrics.close()
         await health.close()
-        await async_connections.close()
-        await asyncio.to_thread(connections.close)
+        await _close(async_connections, connections)
         announcer.close()
         clock.close()
+
+
+async def _open(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
+    await async_connections.open()
+    await asyncio.to_thread(connections.open)
+
+
+async def _close(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
+    await async_connections.close()
+    await asyncio.to_thread(connections.close)
+
+
+def _begin(*follow: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(each) for each in follow]
 
 
 async def _end(followers: Sequence[asyncio.Task[None]]) -> None:
@@ -270,7 +283,8 @@ class RunningProjector:
         watch = threading.Thread(target=self._watch.run, args=(stop,), name="books", daemon=True)
         watch.start()
         keep_what_is_here()
-        self._projector.run(stop)
+        with telling_figures(self._redis_url, "projector"):
+            self._projector.run(stop)
         listener.join(timeout=2)
         watch.join(timeout=2)
         self._announcer.close()
@@ -318,6 +332,10 @@ class RunningExecutor:
 
     def run(self, stop: threading.Event) -> None:
         """Execute until `stop` is set. Raises when it must be started anew."""
+        with telling_figures(self._redis_url, "executor"):
+            self._run(stop)
+
+    def _run(self, stop: threading.Event) -> None:
         announcer = Announcer(self._redis_url)
         clock = StampingClock(self._settings, self._redis_url)
         committer = Committer(
@@ -326,6 +344,7 @@ class RunningExecutor:
             settings=committer_settings(self._settings),
             on_commit=announcer.appended,
         ).start()
+        FIGURES.watch("commands_waiting", lambda: committer.waiting)
         try:
             Executor(
                 database_url=self._database_url,
@@ -362,7 +381,8 @@ def run_scheduler(settings: Settings, stop: threading.Event) -> None:
             calendar=calendar_named(settings.calendar),
             steps=steps_of_a_day(settings, at_hand.committer),
         )
-        Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
+        with telling_figures(urls_of(settings)[1], "scheduler"):
+            Jobs(at_hand.database_url, _jobs(settings, at_hand), keeper=keeper).run(stop)
 
 
 class Deciding(Struct, frozen=True):
@@ -382,6 +402,7 @@ def deciding(settings: Settings) -> Iterator[Deciding]:
     committer = Committer(
         database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
     ).start()
+    FIGURES.watch("commands_waiting", lambda: committer.waiting)
     try:
         yield Deciding(database_url, committer, clock)
     finally:

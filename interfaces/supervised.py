@@ -109,10 +109,13 @@ class Terminal:
 
 
 class RoleProcess:
-    """One role as a child process."""
+    """One role as a child process. `name` tells apart those that run the same role."""
 
-    def __init__(self, name: str, *, environment: Mapping[str, str], terminal: Terminal) -> None:
-        self.name = name
+    def __init__(
+        self, role: str, *, environment: Mapping[str, str], terminal: Terminal, name: str | None = None
+    ) -> None:
+        self.role = role
+        self.name = name or role
         self.pauses = Pauses()
         self._environment = environment
         self._terminal = terminal
@@ -125,7 +128,7 @@ class RoleProcess:
     def start(self) -> None:
         """Start it; when this process is killed, the role gets SIGTERM."""
         self._process = spawn(
-            [sys.executable, "-m", "interfaces.cli.main", self.name],
+            [sys.executable, "-m", "interfaces.cli.main", self.role],
             env=self._environment,
             output=self._terminal.output_of_roles,
             death_signal=signal.SIGTERM,

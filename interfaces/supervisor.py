@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from msgspec import structs
@@ -113,10 +113,10 @@ class Supervisor:
             return
         self._migrate()
         environment = {**os.environ, **self._settings.as_environment(), SUPERVISED: "1"}
-        for name in roles:
+        for name, role in self._processes(roles):
             if self._stop.count:
                 return
-            self._roles[name] = RoleProcess(name, environment=environment, terminal=self._terminal)
+            self._roles[name] = RoleProcess(role, name=name, environment=environment, terminal=self._terminal)
             self._roles[name].start()
         self._write_pids()
 
@@ -145,6 +145,12 @@ class Supervisor:
         (self._settings.data_dir / "pids.json").unlink(missing_ok=True)
         self._terminal.pump(seconds=0)
         self._terminal.say("stopped")
+
+    def _processes(self, roles: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Each process's name and role: `projector-2` is the second that projects."""
+        for role in roles:
+            for number in range(1, (self._settings.projectors if role == "projector" else 1) + 1):
+                yield (role if number == 1 else f"{role}-{number}"), role
 
     def _start_servers(self) -> None:
         found: dict[str, str] = {}

@@ -29,9 +29,10 @@ _ORDER: dict[LotMethod, Callable[[Sequence[Lot]], Iterable[Lot]]] = {
 
 
 class Chosen(Struct, frozen=True):
-    """What a sale takes, and the method it went by in the end."""
+    """What a sale takes, the orders that had bought it, by lot, and the method it went by in the end."""
 
     reliefs: tuple[Relief, ...]
+    orders: dict[UUID, UUID | None]
     method: str
 
 
@@ -39,17 +40,22 @@ def choose(
     lots: Sequence[Lot], quantity: Quantity, method: LotMethod, choices: Iterable[LotChoice] = ()
 ) -> Chosen:
     """Shares out of lots that have at least so many. Chosen lots that are gone are made up for by the oldest."""
-    taken = _as_chosen(lots, quantity, choices)
-    chosen = sum(taken.values(), NO_SHARES)
+    taken = _as_chosen(lots, quantity, choices) if choices else {}
+    chosen = sum((shares for _, shares in taken.values()), NO_SHARES)
     left = quantity - chosen
     for lot in _ORDER[method](lots):
-        more = min(left, lot.quantity - taken.get(lot.lot_id, NO_SHARES))
-        if more > NO_SHARES:
-            taken[lot.lot_id] = taken.get(lot.lot_id, NO_SHARES) + more
+        if not left:
+            break
+        before = taken[lot.lot_id][1] if lot.lot_id in taken else NO_SHARES
+        more = min(left, lot.quantity - before)
+        if more:
+            taken[lot.lot_id] = (lot, before + more)
             left -= more
-    by_id = {lot.lot_id: lot for lot in lots}
-    reliefs = tuple(part_of(by_id[lot_id], shares) for lot_id, shares in taken.items())
-    return Chosen(reliefs, _name(method, chosen, quantity))
+    return Chosen(
+        reliefs=tuple(part_of(lot, shares) for lot, shares in taken.values()),
+        orders={lot.lot_id: lot.order_id for lot, _ in taken.values()},
+        method=_name(method, chosen, quantity),
+    )
 
 
 def require_lots(
@@ -109,13 +115,16 @@ class Claiming:
             ]
 
 
-def _as_chosen(lots: Sequence[Lot], quantity: Quantity, choices: Iterable[LotChoice]) -> dict[UUID, Quantity]:
-    there = {lot.lot_id: lot.quantity for lot in lots}
-    taken: dict[UUID, Quantity] = {}
+def _as_chosen(
+    lots: Sequence[Lot], quantity: Quantity, choices: Iterable[LotChoice]
+) -> dict[UUID, tuple[Lot, Quantity]]:
+    there = {lot.lot_id: lot for lot in lots}
+    taken: dict[UUID, tuple[Lot, Quantity]] = {}
     for choice in choices:
-        shares = min(choice.quantity, there.get(choice.lot_id, NO_SHARES), quantity)
-        if shares > NO_SHARES:
-            taken[choice.lot_id] = shares
+        lot = there.get(choice.lot_id)
+        shares = NO_SHARES if lot is None else min(choice.quantity, lot.quantity, quantity)
+        if lot is not None and shares:
+            taken[choice.lot_id] = (lot, shares)
             quantity -= shares
     return taken
 

@@ -172,7 +172,7 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
         Returns what was taken, lot by lot. Losses are disallowed as far as shares bought lately replace the sold ones.
         """
         chosen = choose(self.lots, sale.quantity, method, self.claims.get(sale.order_id, ()))
-        relieved, orders = chosen.reliefs, {lot.lot_id: lot.order_id for lot in self.lots}
+        relieved = chosen.reliefs
         cost = sum((relief.cost for relief in relieved), NOTHING)
         self.record(
             Position.LotsRelieved,
@@ -191,7 +191,7 @@ class Position(Aggregate, Splitting, Washing, Claiming, kw_only=True):
             trade_date=sale.trade_date if sale.trade_date != at.date() else None,
         )
         if self.losses:
-            self._wash_by_sale(sale.execution_id, orders, at=at)
+            self._wash_by_sale(sale.execution_id, chosen.orders, at=at)
         return relieved
 
     # What may be asked.

@@ -21,14 +21,15 @@ _balances = msgspec.json.Decoder(dict[str, Sum]).decode
 _positions = msgspec.json.Decoder(list[tuple[str, Decimal, Decimal, Decimal]]).decode
 
 _SQL = (
-    "SELECT j.account_id, j.balances, b.cash, b.held, b.unsettled, b.withdrawing, b.owed,"
+    "SELECT account_id, coalesce(j.balances, '{{}}'), b.cash, b.held, b.unsettled, b.withdrawing, b.owed,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_array(p.symbol, p.quantity::text, p.reserved::text, p.cost::text)), '[]')"
-    "    FROM read.positions p WHERE p.account_id = j.account_id)"
-    " FROM read.journal j LEFT JOIN read.balances b USING (account_id) WHERE j.log_position = %(standing)s"
+    "    FROM read.positions p WHERE p.account_id = coalesce(j.account_id, b.account_id))"
+    " FROM (SELECT account_id, balances FROM read.journal WHERE log_position = %(standing)s) j"
+    " {join} JOIN read.balances b USING (account_id) WHERE true"
 )
-_OF_ONE = " AND j.account_id = %(of)s"
+_OF_ONE = " AND account_id = %(of)s"
 _SINCE = (
-    " AND j.account_id IN (SELECT account_id FROM read.journal"
+    " AND account_id IN (SELECT account_id FROM read.journal"
     " WHERE log_position > %(after)s AND log_position < %(standing)s)"
 )
 
@@ -68,7 +69,11 @@ def _standing_together(connection: Connection[Any]) -> int | None:
 def _apart(
     connection: Connection[Any], position: int, after: int, account_id: UUID | None, tell: Progress
 ) -> Iterator[Violation]:
-    sql = _SQL + (_OF_ONE if account_id is not None else "") + (_SINCE if after else "")
+    sql = (
+        _SQL.format(join="LEFT" if after else "FULL")
+        + (_OF_ONE if account_id is not None else "")
+        + (_SINCE if after else "")
+    )
     end = 0 if after or account_id is not None else _count(connection)
     with connection.cursor("customers") as cursor:
         cursor.execute(sql.encode(), {"standing": STANDING, "of": account_id, "after": after})

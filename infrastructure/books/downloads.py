@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -14,9 +15,15 @@ from infrastructure.books.scope import Wanted
 AT_ONCE = 3
 PARTS_AHEAD = 8
 LOOK_S = 0.5
+PATIENCE_S = 30.0
+"""So long a piece waits for a client that does not read: the export holds a moment of the database meanwhile."""
 
 Part = bytes | BaseException | None
 """A piece; None at the end, or what went wrong."""
+
+
+class ClientMustRead(Exception):
+    """The client has not read on for too long, so the rest of its file was not made."""
 
 
 class Exports:
@@ -61,6 +68,8 @@ class _Making:
             try:
                 part = await asyncio.to_thread(self._ready.get, timeout=LOOK_S)
             except queue.Empty:
+                if self._stopped.is_set():
+                    raise ClientMustRead("the client has not read on for too long") from None
                 continue
             if isinstance(part, BaseException):
                 raise part
@@ -90,7 +99,11 @@ class _Making:
 
     def _put(self, part: Part) -> bool:
         """Whether anybody still wants it."""
+        deadline = time.monotonic() + PATIENCE_S
         while not self._stopped.is_set():
+            if time.monotonic() > deadline:
+                self.stop()
+                return False
             try:
                 self._ready.put(part, timeout=LOOK_S)
             except queue.Full:

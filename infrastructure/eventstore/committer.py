@@ -29,6 +29,7 @@ from application.clock import Clock
 from application.errors import LogMustBeWritable, QueueMustHaveRoom, Unavailable
 from application.requests import Request
 from application.rules import TradingRules
+from domain.errors import Refusal
 from infrastructure.eventstore.batch import Batch
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job, deliver
@@ -42,6 +43,7 @@ from infrastructure.eventstore.log import (
     Recorded,
     last_row,
 )
+from infrastructure.figures import FIGURES
 from infrastructure.postgres import arrays
 from infrastructure.postgres.connections import connect, has_transaction_timeout
 from infrastructure.postgres.together import Statement, Together
@@ -205,6 +207,7 @@ class Committer:
                 self._lose(error)
                 return self._one_by_one(jobs, error)
         self._after_commit(batch)
+        _count(jobs, batch)
         return deliver(jobs)
 
     def _one_by_one(self, jobs: list[Job], error: Exception) -> None:
@@ -315,6 +318,17 @@ def _writes(batch: Batch, now: datetime) -> list[Statement]:
     if batch.new_keys:
         writes.append((_KEEP_KEYS, (arrays.time(now), *batch.new_keys.columns())))
     return writes
+
+
+def _count(jobs: Sequence[Job], batch: Batch) -> None:
+    FIGURES.size(len(jobs))
+    FIGURES.add("commands", len(jobs))
+    if batch.rows:
+        FIGURES.add("commits")
+        FIGURES.add("events", len(batch.rows.positions))
+    for job in jobs:
+        if isinstance(job.error, Refusal):
+            FIGURES.add("refusals", of=job.error.code)
 
 
 def _fail(jobs: Sequence[Job], error: Exception) -> None:

@@ -27,6 +27,7 @@ from infrastructure.eventstore.committer import Committer
 from infrastructure.executing.intents import command_of
 from infrastructure.executing.market_view import MarketView
 from infrastructure.executing.working_orders import WorkingOrders
+from infrastructure.figures import FIGURES
 from infrastructure.memory import keep_what_is_here
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
@@ -129,6 +130,8 @@ class Executor:
             log.warning("ticks were missed, reading all quotes", number=tick.number)
             self._load_quotes()
         self._carry_out(self._on_quotes(tick.quotes, tick.session))
+        FIGURES.add("ticks")
+        FIGURES.add("quotes", len(tick.quotes))
         self._market.tick = TickNumber(tick.run, tick.number)
 
     def _take_in_the_day(self, tick: Tick) -> None:
@@ -167,6 +170,8 @@ class Executor:
             return
         submitted = [(command, self._submit(command)) for command in commands]
         refused = {command.order_id for command, future in submitted if not _went_through(command, future)}
+        fills = [command for command in commands if isinstance(command, c.ExecuteOrder)]
+        FIGURES.add("fills", sum(command.order_id not in refused for command in fills))
         fresh = self._orders.catch_up()
         for order_id in refused:
             self._orders.take_again(order_id)

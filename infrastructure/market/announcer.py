@@ -10,6 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from domain.quotes import ClockReading, Quote, Session, Tick
+from infrastructure.figures import FIGURES
 from infrastructure.redis.quotes import QuotePublisher, TickNumber
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts while Redis is away
@@ -51,6 +52,8 @@ class Announcer:
         A listener that finds a number missing reads all quotes again, which is what it must do.
         """
         self.number += 1
+        FIGURES.add("ticks")
+        FIGURES.add("quotes", len(quotes))
         return self._attempt(self._tick(quotes, reading), reading)
 
     def announce_patiently(self, quotes: list[Quote], taken: Callable[[], ClockReading]) -> bool:
@@ -59,6 +62,8 @@ class Announcer:
         The reading is taken anew for each attempt: the market's time stands while Redis is away.
         """
         self.number += 1
+        FIGURES.add("ticks")
+        FIGURES.add("quotes", len(quotes))
         pause = FIRST_PAUSE
         while True:
             reading = taken()

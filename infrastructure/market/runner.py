@@ -12,6 +12,7 @@ from infrastructure.market.replay import ReplayRunner
 from infrastructure.market.simulation import SimulationRunner
 from infrastructure.market.sources import Replay, Source, open_source
 from infrastructure.market.sources.tickers import MOST
+from infrastructure.redis.figures import telling_figures
 from infrastructure.redis.market_day import DayTurn
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import SettingIsWrong, Settings
@@ -71,6 +72,7 @@ class MarketRunner:
     ) -> None:
         self._source = source
         self._publisher = publisher
+        self._redis_url = settings.redis_url or ""
         self._file = ProgressFile(settings.data_dir, progress or Progress(source=source.name))
         self._announcer = Announcer(publisher, source=source.name, stop=stop)
         self._day = DayTurn(settings.redis_url or "", calendar=calendar, stop=stop)
@@ -101,7 +103,8 @@ class MarketRunner:
         """Blocks. Raises MarketDataCannotBeRead when the data turn out to be broken; never for Redis."""
         log.info("market starts", source=self._source.name, run=self._announcer.run)
         try:
-            self._runner.run()
+            with telling_figures(self._redis_url, "market"):
+                self._runner.run()
         finally:
             self._file.write()
             self._publisher.close()

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from infrastructure.figures import FIGURES
 from infrastructure.postgres.connections import connect
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class Lease:
         self._name = name
         self._key = zlib.crc32(name.encode()) - 2**31
         self._connection: psycopg.Connection[Any] | None = None
+        self._is_held = False
 
     def hold(self) -> bool:
         """Take the lease or make sure that we still have it; False when another has it or nobody can tell."""
@@ -41,6 +43,10 @@ class Lease:
 
     def release(self) -> None:
         """Let another do the job."""
+        if self._is_held:
+            self._is_held = False
+            FIGURES.add("lease_changes", of=self._name)
+            FIGURES.note("leases_held", 0, of=self._name)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -49,6 +55,9 @@ class Lease:
         row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_SPACE, self._key)).fetchone()
         if row is not None and row[0]:
             log.info("took the lease", lease=self._name)
+            self._is_held = True
+            FIGURES.add("lease_changes", of=self._name)
+            FIGURES.note("leases_held", 1, of=self._name)
             return True
         self.release()
         return False

@@ -1,6 +1,7 @@
-"""Fold the log afresh into a table of its own, and compare it row by row with the live one. Touches nothing live."""
+"""Fold the log afresh into tables of their own, and compare them row by row with the live ones. Touches nothing live."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from psycopg import Connection, IsolationLevel
 from infrastructure.eventstore.log import read_after
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import tables
-from infrastructure.projecting.folding import FoldFailed, Parked, entries_of, fold_into, read_lane
+from infrastructure.projecting.folding import Entry, FoldFailed, Parked, entries_of, fold_into, read_lane
 from infrastructure.projecting.parking import parked_in
 from infrastructure.projecting.rebuild import layout
 from infrastructure.projecting.repairing import fold_account, replace_account
@@ -29,48 +30,98 @@ class Difference(Struct, frozen=True, kw_only=True):
     first: str | None
 
 
-def compare_with_fresh(url: str, projection: Projection, tell: Callable[[str, int, int], None]) -> Difference:
-    """Fold all that the live table has folded, with the code as it is, and compare.
+@contextmanager
+def folded_afresh(
+    url: str, projections: Sequence[Projection], tell: Callable[[str, int, int], None]
+) -> Iterator["Fresh"]:
+    """Fold all that these live tables have folded, with the code as it is, from one pass over the log.
 
-    What is parked in the live table is left out here as well.
+    The tables so made are gone when the block ends. What is parked in a live table is left out of its own as well.
     """
-    with connect(url, application=f"daybook verify {projection.name}") as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"verify {projection.name}",))
+    with connect(url, application="daybook projections verify rows") as connection:
+        for projection in sorted(projections, key=lambda one: one.name):
+            connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (f"verify {projection.name}",))
+        fresh = Fresh(connection, projections)
+        try:
+            fresh.fold(tell)
+            yield fresh
+        finally:
+            fresh.drop()
+
+
+class _Table(Struct):
+    """One of the tables that are made: how far it is folded and how far it is to be; why it cannot be."""
+
+    projection: Projection
+    goal: int
+    parked: Parked
+    position: int = 0
+    failure: FoldFailed | None = None
+
+
+class Fresh:
+    """Tables of their own, folded together; in memory there is one chunk of the log at a time."""
+
+    def __init__(self, connection: Connection[Any], projections: Sequence[Projection]) -> None:
+        self._connection = connection
+        self._tables = {one.name: self._begun(one) for one in projections}
+
+    def _begun(self, projection: Projection) -> _Table:
+        connection, name = self._connection, projection.name
         tables.drop(connection, projection, suffix=FRESH)
         layout.create(connection, projection, suffix=FRESH, is_indexed=True)
-        connection.execute(f"ALTER TABLE read.{projection.name}{FRESH} SET UNLOGGED".encode())
+        connection.execute(f"ALTER TABLE read.{name}{FRESH} SET UNLOGGED".encode())
+        lanes = live_lanes(connection, name)
+        parked = parked_in(connection, lanes[:1]).get(name, {})
+        return _Table(projection, min(lane.position for lane in lanes), parked)
+
+    def fold(self, tell: Callable[[str, int, int], None]) -> None:
+        """Read the log once, and fold each chunk into every table that has to go so far."""
+        end = max((table.goal for table in self._tables.values()), default=0)
+        position = 0
+        while position < end:
+            rows = read_after(self._connection, position, limit=CHUNK)
+            position = min(rows[-1].log_position, end) if rows else end
+            entries = entries_of(row for row in rows if row.log_position <= end)
+            for table in self._tables.values():
+                self._fold(table, entries, min(position, table.goal))
+            tell("rows", position, end)
+
+    def _fold(self, table: _Table, entries: Sequence[Entry], up_to: int) -> None:
+        if table.failure is not None or table.position >= up_to:
+            return
+        own = [entry for entry in entries if entry.log_position <= up_to]
         try:
-            return _compare(connection, projection, tell)
+            with self._connection.transaction():
+                fold_into(self._connection, table.projection, own, suffix=FRESH, parked=table.parked)
         except FoldFailed as error:
-            return Difference(rows=0, differing=0, first=f"the log cannot be folded afresh: {error}")
+            table.failure = error
+        table.position = up_to
+
+    def difference(self, projection: Projection) -> Difference:
+        """Bring one of them to where the live table stands in one moment, and compare the two."""
+        table, connection = self._tables[projection.name], self._connection
+        if table.failure is not None:
+            return _not_folded(table.failure)
+        connection.execute(f"ANALYZE read.{projection.name}{FRESH}".encode())
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        try:
+            with connection.transaction():
+                _come_to_the_live_one(connection, projection, table.position, table.parked)
+                return _difference(connection, projection)
+        except FoldFailed as error:
+            return _not_folded(error)
         finally:
-            tables.drop(connection, projection, suffix=FRESH)
+            connection.isolation_level = None
+
+    def drop(self) -> None:
+        """Remove them all."""
+        for table in self._tables.values():
+            tables.drop(self._connection, table.projection, suffix=FRESH)
 
 
-def _compare(
-    connection: Connection[Any], projection: Projection, tell: Callable[[str, int, int], None]
-) -> Difference:
-    lanes = live_lanes(connection, projection.name)
-    parked = parked_in(connection, lanes[:1]).get(projection.name, {})
-    goal = min(lane.position for lane in lanes)
-    position = 0
-    while position < goal:
-        position = _chunk(connection, projection, position, goal, parked)
-        tell(f"rows of {projection.name}", position, goal)
-    connection.execute(f"ANALYZE read.{projection.name}{FRESH}".encode())
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    with connection.transaction():
-        _come_to_the_live_one(connection, projection, position, parked)
-        return _difference(connection, projection)
-
-
-def _chunk(
-    connection: Connection[Any], projection: Projection, position: int, goal: int, parked: Parked
-) -> int:
-    rows = [row for row in read_after(connection, position, limit=CHUNK) if row.log_position <= goal]
-    with connection.transaction():
-        fold_into(connection, projection, entries_of(rows), suffix=FRESH, parked=parked)
-    return rows[-1].log_position if rows else goal
+def _not_folded(error: FoldFailed) -> Difference:
+    return Difference(rows=0, differing=0, first=f"the log cannot be folded afresh: {error}")
 
 
 def _come_to_the_live_one(

@@ -9,16 +9,21 @@ from msgspec import Struct
 from domain.errors import NotFound
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting.parking import ParkedAccount, parked_accounts
+from infrastructure.projecting import parking, repairing
+from infrastructure.projecting.folding import FoldFailed
+from infrastructure.projecting.parking import ParkedAccount, Retried, parked_accounts
 from infrastructure.projecting.rebuild import control
+from infrastructure.projecting.rebuild.child import Order
 from infrastructure.projecting.rebuild.control import UnderWay, WentBack
 from infrastructure.projecting.rebuild.desk import RebuildDesk, RebuildJob
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuild.reports import Rebuilt
 from infrastructure.projecting.rebuilding import Progress, rebuild_together
+from infrastructure.projecting.repairing import HistoryMustBeFoldable, Repaired
 from infrastructure.projecting.standing import standings
 from projections.catalogue import BY_NAME, PROJECTIONS
 
-__all__ = ["RebuildJob", "UnderWay", "WentBack"]
+__all__ = ["RebuildJob", "Repaired", "Retried", "UnderWay", "WentBack"]
 
 
 class ProjectionMustExist(NotFound):
@@ -76,11 +81,14 @@ def rebuild_all(
     *,
     parallel: int = 1,
     fresh: bool = False,
+    manner: Manner | None = None,
     progress: Progress | None = None,
 ) -> list[Rebuilt]:
     """Rebuild these projections from one read of the log; none named means all."""
     projections = [BY_NAME[name] for name in require_known(names)]
-    return rebuild_together(url, projections, parallel=parallel, fresh=fresh, progress=progress)
+    return rebuild_together(
+        url, projections, parallel=parallel, fresh=fresh, manner=manner, progress=progress
+    )
 
 
 class ProjectionDesk(RebuildDesk):
@@ -90,9 +98,31 @@ class ProjectionDesk(RebuildDesk):
         """Where they stand."""
         return statuses(self._url)
 
-    def start_rebuild(self, names: Sequence[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
+    def start_rebuild(
+        self, names: Sequence[str], *, parallel: int = 1, fresh: bool = False, gentle: bool = True
+    ) -> UUID:
         """Begin a rebuild and return at once. Raises ProjectionMustExist."""
-        return self.start(require_known(names), parallel=parallel, fresh=fresh)
+        wanted = require_known(names)
+        return self.start(Order(url=self._url, names=wanted, parallel=parallel, fresh=fresh, gentle=gentle))
+
+    def start_verify(self, names: Sequence[str], *, rows: bool = False) -> UUID:
+        """Begin a verification and return at once. Raises ProjectionMustExist."""
+        return self.start(Order(url=self._url, names=require_known(names), work="verify", rows=rows))
+
+    def retry(self, names: Sequence[str], account_id: UUID | None) -> list[Retried]:
+        """Fold what was left out of parked accounts. Raises ProjectionMustExist."""
+        return parking.retry(self._url, names=require_known(names), account_id=account_id)
+
+    def repair(self, name: str, account_id: UUID) -> Repaired:
+        """Make one account's rows anew.
+
+        Raises ProjectionMustExist, ProjectionMustBeByAccount, ProjectionMustBeOfThisVersion, HistoryMustBeFoldable.
+        """
+        (known,) = require_known([name])
+        try:
+            return repairing.repair(self._url, BY_NAME[known], account_id)
+        except FoldFailed as error:
+            raise HistoryMustBeFoldable(str(error)) from error
 
     def under_way(self) -> list[UnderWay]:
         """The unfinished rebuilds, whoever began them."""

@@ -26,13 +26,11 @@ from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.comparing import Comparison, compare
 from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.manner import USUAL, Manner, yielding
 from infrastructure.projecting.rebuild.reports import Pace, Rebuilt, Report
 from projections.projection import Projection
 
 log = structlog.get_logger()
-
-SHORT = 20_000
-"""So few events are folded in one process, whatever was asked for."""
 
 Progress = Callable[[Report], None]
 
@@ -74,6 +72,7 @@ def rebuild_together(
     *,
     parallel: int = 1,
     fresh: bool = False,
+    manner: Manner | None = None,
     progress: Progress | None = None,
 ) -> list[Rebuilt]:
     """Rebuild projections from one read of the log, by so many processes; by this one alone for 1.
@@ -82,7 +81,8 @@ def rebuild_together(
     the others from going live. Tables are compared where both have the same columns; differences are
     counted and reported, and the new table, which is the fold of the log, takes over either way.
     """
-    return _Rebuild(url, projections, parallel=parallel, progress=progress or (lambda _: None)).run(
+    tell = progress or (lambda _: None)
+    return _Rebuild(url, projections, parallel=parallel, manner=manner or USUAL, progress=tell).run(
         fresh=fresh
     )
 
@@ -101,11 +101,18 @@ def alone(url: str, names: Sequence[str]) -> Iterator[Connection[Any]]:
 
 class _Rebuild:
     def __init__(
-        self, url: str, projections: Sequence[Projection], *, parallel: int, progress: Progress
+        self,
+        url: str,
+        projections: Sequence[Projection],
+        *,
+        parallel: int,
+        manner: Manner,
+        progress: Progress,
     ) -> None:
         self._url = url
         self._projections = projections
         self._parallel = parallel
+        self._manner = manner
         self._progress = progress
         self._pace = Pace()
         self._began = time.monotonic()
@@ -114,7 +121,10 @@ class _Rebuild:
         with alone(self._url, [projection.name for projection in self._projections]) as connection:
             buildings = [self._begin(connection, projection, fresh=fresh) for projection in self._projections]
             self._fold(connection, buildings)
-            return [self._finish(connection, building) for building in buildings]
+            # What is heavy has a connection that yields; the swap, which holds others up, has one that does not.
+            with connect(self._url, application=crew.APPLICATION) as heavy:
+                yielding(heavy)
+                return [self._finish(connection, heavy, building) for building in buildings]
 
     def _begin(self, connection: Connection[Any], projection: Projection, *, fresh: bool) -> Building:
         begin(connection, projection)
@@ -127,36 +137,38 @@ class _Rebuild:
 
         look()
         if self._parallel > 1 and self._is_long(connection, buildings):
-            crew.fold_by_processes(self._url, buildings, look, workers=self._parallel)
+            crew.fold_by_processes(self._url, buildings, look, workers=self._parallel, manner=self._manner)
         else:
-            crew.fold_here(self._url, buildings, look)
+            crew.fold_here(self._url, buildings, look, manner=self._manner)
 
     def _is_long(self, connection: Connection[Any], buildings: list[Building]) -> bool:
         """Whether there is enough to do for processes to be worth their start."""
-        return any(lag(g.lanes_of(connection, one), goals(connection, one)) > SHORT for one in buildings)
+        return any(
+            lag(g.lanes_of(connection, one), goals(connection, one)) > self._manner.short for one in buildings
+        )
 
-    def _finish(self, connection: Connection[Any], building: Building) -> Rebuilt:
+    def _finish(self, connection: Connection[Any], heavy: Connection[Any], building: Building) -> Rebuilt:
         failure = g.failure_of(connection, building)
         if failure is None:
             try:
-                return self._go_live(connection, building)
+                return self._go_live(connection, heavy, building)
             except FoldFailed as error:
                 failure = str(error)
                 g.fail(connection, building, failure)
         self._say(connection, building, "failed")
         return self._rebuilt(building, failure=failure)
 
-    def _go_live(self, connection: Connection[Any], building: Building) -> Rebuilt:
+    def _go_live(self, connection: Connection[Any], heavy: Connection[Any], building: Building) -> Rebuilt:
         self._say(connection, building, "indexing")
-        layout.add_indexes(connection, building.projection, suffix=building.suffix)
-        swapping.chase(connection, building)
+        layout.add_indexes(heavy, building.projection, suffix=building.suffix)
+        swapping.chase(heavy, building)
         self._say(connection, building, "comparing")
-        found = compare(self._url, connection, building)
+        found = compare(self._url, heavy, building)
         if found.differences:
             log.warning(
                 "the live table differed from the log", projection=building.name, rows=found.differences
             )
-        swapping.chase(connection, building, to_the_end=True)
+        swapping.chase(heavy, building, to_the_end=True)
         self._say(connection, building, "swapping")
         rows = swapping.swap(connection, building)
         events = min(g.positions(connection, building).values())

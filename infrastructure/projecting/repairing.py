@@ -26,6 +26,10 @@ class ProjectionMustBeByAccount(Conflict):
     """Rows of this projection are not each of one account, so one account's cannot be made anew: rebuild it."""
 
 
+class HistoryMustBeFoldable(Conflict):
+    """An event of the account cannot be folded: mend the code first. Nothing was changed."""
+
+
 class Repaired(Struct, frozen=True, kw_only=True):
     """What a repair did: rows of the account before and after, and how many of either the other had not."""
 

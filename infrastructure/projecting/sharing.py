@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from infrastructure.figures import FIGURES
 from infrastructure.postgres.connections import connect
 
 log = structlog.get_logger()
@@ -52,20 +53,27 @@ class Shares:
             self.release()
         if held != self.held:
             log.info("the projector's partitions", held=sorted(held), of=self._partitions)
-            self.held = held
+            self._hold(held)
             self.changed.set()
         return held
 
     def release(self) -> None:
         """Let others work."""
-        self.held = frozenset()
+        self._hold(frozenset())
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
+    def _hold(self, held: frozenset[int]) -> None:
+        for partition in self.held ^ held:
+            lease = f"projector/{partition}"
+            FIGURES.add("lease_changes", of=lease)
+            FIGURES.note("leases_held", partition in held, of=lease)
+        self.held = held
+
     def _session(self) -> psycopg.Connection[Any]:
         if self._connection is None:
-            self.held = frozenset()  # locks do not outlive their session
+            self._hold(frozenset())  # locks do not outlive their session
             self._connection = connect(self._url, application="daybook projector leases")
             self._connection.execute(f"SET idle_session_timeout = {IDLE_LIMIT_MS}".encode())
             self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_SPACE, _MEMBER))

@@ -12,7 +12,7 @@ from msgspec import Struct
 from psycopg import Connection, IsolationLevel
 
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting.fresh import Difference, compare_with_fresh
+from infrastructure.projecting.fresh import Difference, Fresh, folded_afresh
 from infrastructure.projecting.hashing import table_hash
 from infrastructure.projecting.proving import Parting, Proof, holes, partings, proofs_of, scan
 from infrastructure.projecting.standing import Standing, standings
@@ -50,19 +50,21 @@ class Verified(Struct, frozen=True, kw_only=True):
 def verify(
     url: str, projections: Sequence[Projection], *, rows: bool = False, progress: Progress | None = None
 ) -> Iterator[Verified]:
-    """Look at each of these projections; one scan of the log serves the proofs of all."""
+    """Look at each of these projections. One scan of the log serves the proofs of all, one more the rows of all."""
     tell = progress or (lambda *_: None)
     with connect(url, application="daybook projections verify") as connection:
         with snapshot(connection):
             known = standings(connection)
-            proofs = {p.name: proofs_of(connection, p.name) for p in projections if p.name in known}
+            projections = [one for one in projections if one.name in known]
+            proofs = {one.name: proofs_of(connection, one.name) for one in projections}
         stretches = [proof.stretch for kept in proofs.values() for proof in kept]
         log = scan(connection, stretches, lambda at, end: tell("proofs", at, end))
-        for projection in projections:
-            if projection.name in known:
+        ours = [one for one in projections if rows and known[one.name].version == one.version]
+        with folded_afresh(url, ours, tell) as fresh:
+            for projection in projections:
                 began = time.monotonic()
                 kept = proofs[projection.name]
-                difference = _rows(url, projection, known[projection.name], tell) if rows else None
+                difference = _rows(fresh, projection, known[projection.name]) if rows else None
                 with snapshot(connection):
                     standing = standings(connection)[projection.name]
                     is_known = standing.version == projection.version
@@ -71,9 +73,9 @@ def verify(
                 yield _verified(standing, kept, apart, hashed, difference, time.monotonic() - began)
 
 
-def _rows(url: str, projection: Projection, standing: Standing, tell: Progress) -> Difference:
+def _rows(fresh: Fresh, projection: Projection, standing: Standing) -> Difference:
     if standing.version == projection.version:
-        return compare_with_fresh(url, projection, tell)
+        return fresh.difference(projection)
     version = f"the table is of version {standing.version}, the code of version {projection.version}"
     return Difference(rows=0, differing=0, first=f"{version}: it must be rebuilt first")
 

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from infrastructure.figures import FIGURES
 from infrastructure.memory import collecting_later
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.dividing import divide
@@ -182,7 +183,8 @@ class Worker:
             else:
                 self._fold_large(shares, moved)
             save(connection, moved)
-        for lane in moved:
+        for lane, before in zip(moved, now, strict=True):
+            FIGURES.add("projector_events", lane.chain.events - before.chain.events, of=lane.name)
             self._lanes[lane.name] = lane
             self._parked[lane.name] = len(parked.get(lane.name, ()))
             self._retries.forget(lane.name)
@@ -220,6 +222,7 @@ class Worker:
 
     def _set_aside(self, connection: psycopg.Connection[Any], lane: Lane, error: Exception) -> int:
         retry = self._retries.failed(lane.name, lane.position)
+        FIGURES.add("projector_failures", of=lane.name)
         trace = error if retry.tries == 1 else None
         said = {
             "projection": lane.name,

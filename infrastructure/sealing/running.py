@@ -1,10 +1,12 @@
 """The sealer as the settings want it, and where its files lie."""
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infrastructure.redis.figures import telling_figures
 from infrastructure.sealing.keyring import Keyring
 from infrastructure.sealing.sealer import Sealer, SealTerms
 from infrastructure.settings import Settings
@@ -64,13 +66,18 @@ class RunningSealer:
             terms=SealTerms(interval=settings.seal_interval, events=settings.seal_events),
         )
         self._publisher = bucket_publisher(settings, url)
+        redis = settings.redis_url  # only for figures: sealing needs no Redis
+        self._telling: AbstractContextManager[None] = (
+            nullcontext() if redis is None else telling_figures(redis, "sealer")
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Seal until `stop` is set. Raises SealKeyCannotBeUsed or SealBucketMustBeLocked."""
         ended = threading.Event()
         thread = None if self._publisher is None else self._publisher.start(ended)
         try:
-            self._sealer.run(stop)
+            with self._telling:
+                self._sealer.run(stop)
         finally:
             ended.set()
             if thread is not None:

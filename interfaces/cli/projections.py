@@ -22,7 +22,7 @@ from infrastructure.projecting.operating import (
     under_way,
 )
 from infrastructure.projecting.rebuild import control
-from infrastructure.projecting.rebuild.crew import NICENESS
+from infrastructure.projecting.rebuild.manner import NICENESS, Manner
 from infrastructure.settings import Settings
 from interfaces.cli import projections_care
 from interfaces.cli.telling import telling, unfinished
@@ -57,6 +57,7 @@ def rebuild(
     *names: str,
     parallel: Annotated[int, Parameter(validator=Number(gte=1, lte=16))] = 1,
     fresh: Annotated[bool, Parameter(negative="")] = False,
+    gentle: bool = True,
     json: Annotated[bool, Parameter(negative="")] = False,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -73,6 +74,8 @@ def rebuild(
         Processes that fold, each its share of the accounts.
     fresh
         Begin anew, instead of going on with a rebuild that was cut off.
+    gentle
+        While customers are at work, fold in small portions and rest in between; with --no-gentle it does not care.
     json
         Say everything as lines of JSON on stdout.
     """
@@ -81,7 +84,14 @@ def rebuild(
         os.nice(NICENESS)
         wanted, url = require_known(names), _url(data_dir, database_url)
         with telling(wanted, as_json=json) as teller:
-            results = rebuild_all(url, wanted, parallel=parallel, fresh=fresh, progress=teller.report)
+            results = rebuild_all(
+                url,
+                wanted,
+                parallel=parallel,
+                fresh=fresh,
+                manner=Manner(is_gentle=gentle),
+                progress=teller.report,
+            )
         for result in results:
             teller.result(result)
         return 1 if any(result.differences or result.failure for result in results) else 0

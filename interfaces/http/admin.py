@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from application.answers import AccountAnswer, Answer
 from application.commands import CloseAccount, ReinstateAccount, SuspendAccount
 from infrastructure.projecting.operating import ProjectionStatus, RebuildJob, UnderWay, WentBack
+from infrastructure.projecting.rebuild.control import RebuildMustBeUnderWay
 from interfaces.http.call import Call
 from interfaces.http.entrance import ADMIN
 from interfaces.http.fields import Reason, kept_for_ever, printable
@@ -28,6 +29,7 @@ class Rebuild(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)] = []
     parallel: Annotated[int, Meta(ge=1, le=16)] = 1
     fresh: bool = False
+    gentle: bool = True
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -71,9 +73,11 @@ async def projections(request: Call) -> list[ProjectionStatus]:
 @post("/admin/projections/rebuild", status_code=202, roles=ADMIN)
 async def rebuild(request: Call, data: JSONBody[Rebuild]) -> JobStarted:
     """Build read tables again from the log, while everything goes on. Refused: `projection_must_exist` (404)."""
-    job_id = request.parts.projections.start_rebuild(data.names, parallel=data.parallel, fresh=data.fresh)
-    request.visit.say(b"location", f"/api/v1/admin/projections/jobs/{job_id}")
-    return JobStarted(job_id=job_id)
+    desk = request.parts.projections.desk
+    return started(
+        request,
+        desk.start_rebuild(data.names, parallel=data.parallel, fresh=data.fresh, gentle=data.gentle),
+    )
 
 
 @get("/admin/projections/rebuilds", roles=ADMIN)
@@ -85,7 +89,7 @@ async def rebuilds(request: Call) -> list[UnderWay]:
 
 @get("/admin/projections/jobs/{job_id:uuid}", roles=ADMIN)
 async def job(request: Call, job_id: FromPath[UUID]) -> RebuildJob:
-    """A rebuild begun in this process. Refused: `job_must_exist` (404)."""
+    """Work begun in this process. Refused: `job_must_exist` (404)."""
     return _job(request, job_id)
 
 
@@ -95,14 +99,14 @@ async def pause(request: Call, job_id: FromPath[UUID]) -> Changed:
 
     Refused: `job_must_exist` (404), `rebuild_must_be_under_way` (404).
     """
-    projections, names = request.parts.projections, _job(request, job_id).projections
+    projections, names = request.parts.projections, _rebuilt(request, job_id)
     return Changed(projections=await projections.ask(projections.desk.pause, names))
 
 
 @post("/admin/projections/jobs/{job_id:uuid}/resume", status_code=200, roles=ADMIN)
 async def resume(request: Call, job_id: FromPath[UUID]) -> Changed:
     """Let a paused rebuild go on. Refused: `job_must_exist` (404), `rebuild_must_be_under_way` (404)."""
-    projections, names = request.parts.projections, _job(request, job_id).projections
+    projections, names = request.parts.projections, _rebuilt(request, job_id)
     return Changed(projections=await projections.ask(projections.desk.resume, names))
 
 
@@ -135,6 +139,20 @@ def _job(request: Call, job_id: UUID) -> RebuildJob:
 
 def _reason(why: Why) -> str:
     return kept_for_ever(printable(why.reason, name="reason"), name="reason")
+
+
+def _rebuilt(request: Call, job_id: UUID) -> list[str]:
+    """The projections that a job rebuilds."""
+    job = _job(request, job_id)
+    if job.work != "rebuild":
+        raise RebuildMustBeUnderWay(f"the job {job_id} is no rebuild")
+    return job.projections
+
+
+def started(request: Call, job_id: UUID) -> JobStarted:
+    """The answer to work that goes on in the background."""
+    request.visit.say(b"location", f"/api/v1/admin/projections/jobs/{job_id}")
+    return JobStarted(job_id=job_id)
 
 
 def _account(answer: Answer) -> AccountAnswer:

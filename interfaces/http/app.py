@@ -19,8 +19,10 @@ from interfaces.http import (
     health,
     history,
     journal,
+    metrics,
     orders,
     portfolio,
+    projections_care,
     quotes,
     settlements,
     statements,
@@ -55,6 +57,7 @@ WITH_LOGIN = (
     corporate_actions,
     firm,
     admin,
+    projections_care,
     approvals,
 )
 
@@ -67,6 +70,7 @@ def litestar_app(more: Sequence[Any] = ()) -> Litestar:
             Router("/api/v1", route_handlers=auth.ROUTES, tags=["login"], response_class=Reply),
             Router("/api/v1", route_handlers=with_login, security=[BEARER], response_class=Reply),
             *health.ROUTES,
+            *metrics.ROUTES,
             *more,
         ],
         request_class=Call,

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from infrastructure.figures import FIGURES
 from infrastructure.wiring import ApiParts
 from interfaces.http.marks import SessionMarks
 
@@ -37,5 +38,6 @@ class Desk:
     def __init__(self, parts: ApiParts) -> None:
         self.parts = parts
         self.being_served = 0
+        FIGURES.watch("requests_being_served", lambda: self.being_served)
         self.writes = OwnWrites()
         self.marks = SessionMarks(parts.quotes, parts.session)

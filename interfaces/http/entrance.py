@@ -5,6 +5,8 @@ from typing import Any
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from application.errors import QueueMustHaveRoom
+from infrastructure.figures import FIGURES
 from interfaces.http.desk import Desk
 from interfaces.http.problems import MEDIA_TYPE, busy, fault
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
@@ -22,6 +24,9 @@ STAFF = frozenset({"compliance", "admin"})
 ADMIN = frozenset({"admin"})
 LOGGED_IN = CUSTOMER | STAFF
 """What a route says in `roles=`. A route that says nothing lets nobody in."""
+
+LOOKS = frozenset({"/health", "/metrics"})
+"""Answered however much there is to do."""
 
 
 class Entrance:
@@ -49,7 +54,8 @@ class Entrance:
                 message["headers"] = [*message["headers"], *visit.answer_headers]
             await send(message)
 
-        if self._desk.being_served >= self._desk.parts.settings.requests_limit and scope["path"] != "/health":
+        if self._desk.being_served >= self._desk.parts.settings.requests_limit and scope["path"] not in LOOKS:
+            FIGURES.add("unavailable_answers", of=QueueMustHaveRoom.code)
             await _send_problem(503, busy(visit), send_with_headers, (b"retry-after", b"1"))
             return
         self._desk.being_served += 1

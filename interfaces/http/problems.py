@@ -16,6 +16,7 @@ from litestar.response import Response
 from application.errors import QueueMustHaveRoom, ReadTableMustReachPosition, Unavailable
 from domain.errors import Conflict, InputIsWrong, NotFound, Refusal, RuleBroken
 from infrastructure.credentials import NotLoggedIn
+from infrastructure.figures import FIGURES
 from interfaces.http import refusals
 from interfaces.http.visit import Visit, visit_of
 
@@ -80,6 +81,7 @@ def on_refusal(request: "Request[Any, Any, Any]", refusal: Refusal) -> Response[
     headers = {}
     if isinstance(refusal, Unavailable):
         headers["Retry-After"] = str(refusal.retry_after)
+        FIGURES.add("unavailable_answers", of=refusal.code)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="daybook"'
     return _problem(request, status, refusal.code, refusal.detail, headers=headers, **members)

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 
+import structlog
 from rich.console import Console
 
 from tests.bench import load, report, table
@@ -26,6 +27,7 @@ def chosen(text: str) -> list[Path]:
 def main() -> int:
     """Measure. Returns 0, also when targets are missed; what is wrong raises."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is cleared away
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     console = Console(width=max(170, Console().width))
     paths = chosen(",".join(sys.argv[1:]) or os.environ.get("ONLY", ""))
     rows: list[Row] = []

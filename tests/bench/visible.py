@@ -41,6 +41,7 @@ class Observer:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.log: list[tuple[int, float]] = []
         self.tables: list[tuple[int, float]] = []
+        self.lags: list[float] = []
 
     def start(self) -> None:
         """Look from now on."""
@@ -59,6 +60,7 @@ class Observer:
                 assert row is not None
                 _note(self.log, row[0], now)
                 _note(self.tables, row[1], now)
+                self.lags.append(float(row[0] - row[1]))
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -82,7 +84,7 @@ def measure(bench: Bench) -> list[Row]:
     market.stop()
     load.close()
     require_all(outcome, 201)
-    return [_row(settings, observer, began, cpu, outcome.rate)]
+    return [_row(settings, observer, began, cpu, outcome.rate), _lag_row(observer)]
 
 
 def _row(settings: Settings, observer: Observer, began: datetime, cpu: dict[str, float], rate: float) -> Row:
@@ -105,6 +107,20 @@ def _row(settings: Settings, observer: Observer, began: datetime, cpu: dict[str,
         cpu=cpu,
         note=f"{len(lags):,} orders at {rate:,.0f}/s; in the log itself after p50 {in_log[0]:.1f}, p95 {in_log[1]:.1f}, "
         f"p99 {in_log[2]:.1f} ms",
+    )
+
+
+def _lag_row(observer: Observer) -> Row:
+    p50, p95, p99 = percentiles(observer.lags)
+    return Row(
+        path=f"{PATH.name}:lag",
+        unit="events (p99)",
+        ours=p99,
+        ceiling=None,
+        target="told, not judged",
+        met=True,
+        note=f"how far the hindmost read table was behind the log: p50 {p50:,.0f}, p95 {p95:,.0f}, p99 {p99:,.0f}, "
+        f"at most {max(observer.lags):,.0f} events, in {len(observer.lags):,} looks",
     )
 
 
@@ -156,7 +172,7 @@ PATH = Path(
     name="visible",
     what=f"Orders at a steady {RATE:,.0f}/s over HTTP through api, projector and executor, which accepts each of them. "
     "How long from an order's decision, which is a little before its commit, until all read tables have it, looked "
-    "at from outside every millisecond.",
+    "at from outside every millisecond. `lag`: how many events the hindmost table was behind at each look.",
     ceiling="The same look at the log itself: decision until the order can be read there.",
     target="p99 ≤ 100 ms",
     measure=measure,

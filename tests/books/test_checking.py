@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from application import commands as c
 from domain.errors import AccountMustExist
 from domain.facts import TOPICS
 from infrastructure.books import checking
@@ -167,6 +168,19 @@ def test_an_event_that_does_not_balance_is_found(two: Two, monkeypatch: pytest.M
 
     assert violation is not None
     assert violation.rule == "event_balances"
+
+
+def test_cash_of_a_customer_who_has_booked_nothing_is_found(two: Two) -> None:
+    nobody = uuid4()
+    two.do(c.OpenAccount(account_id=nobody, owner_id=uuid4()))
+    two.project()
+    assert check(two).violation is None
+    run(two, "UPDATE read.balances SET cash = 1 WHERE account_id = %s", nobody)
+
+    violation = check(two).violation
+
+    assert violation is not None
+    assert (violation.rule, violation.account_id) == ("table_cash_is_the_accounts", nobody)
 
 
 # The watch.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from infrastructure.figures import FAMILIES
 from infrastructure.settings import PREFIX, Settings
 from interfaces.cli.flags import GeneralFlags, MarketFlags
 from tests.docs.pages import Row, table_with, text_of, words
@@ -59,3 +60,16 @@ def test_every_flag_is_named_beside_its_setting() -> None:
 def test_a_default_is_what_a_program_without_any_setting_gets() -> None:
     assert Settings.from_environment({}) == Settings()
     assert Settings().data_dir == Path(".daybook")
+
+
+def test_every_figure_of_a_process_is_listed_and_no_stranger() -> None:
+    told = {
+        f"daybook_{name}{'_total' if family.kind == 'counter' else ''}" for name, family in FAMILIES.items()
+    }
+    listed = {
+        name
+        for row in table_with(text_of("operating.md"), "figure", "more labels", "says")
+        for name in words(row["figure"])
+    }
+
+    assert listed == told

@@ -153,6 +153,18 @@ def test_a_download_that_nobody_reads_to_the_end_lets_the_next_begin(running: Ru
     until(lambda: staff["admin"].get(path, params={"format": "csv"}).status_code == 200)
 
 
+def test_health_tells_how_far_the_books_hold(running: Running) -> None:
+    _, client, position = deposited(running, "9.00")
+
+    def watched() -> Any:
+        return client.get("/health").json()["books"]
+
+    with closing(client):
+        until(lambda: watched() is not None and watched()["position"] >= int(position), seconds=20)
+        assert watched()["books"] == "ok"
+        assert watched()["violation"] is None
+
+
 @pytest.mark.parametrize("cursor", ["x", "am91cm5hbDp4", "am91cm5hbDoxLg"])
 def test_a_cursor_of_another_list_is_refused(staff: Staff, cursor: str) -> None:
     answer = staff["admin"].get("/api/v1/compliance/journal", params={"cursor": cursor})

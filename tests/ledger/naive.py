@@ -117,7 +117,7 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         status=str(order.status),
         reason=order.reason,
         detail=order.detail,
-        venue=venues[0] if venues else None,
+        venue=venues[-1] if venues else None,
         revision=order.revision,
         lot_method=None if order.lot_method is None else str(order.lot_method),
         lots=list(terms.chosen_lots),

@@ -85,6 +85,17 @@ def stands(facts: Sequence[Fact]) -> tuple[Decimal, list[Shares]]:
     return cash, sorted(shares, key=lambda one: one.symbol)
 
 
+def up_to(facts: Sequence[Fact], last: Fact) -> list[Fact]:
+    """The facts up to one of them; of a split the shares' part too, which the log has behind the account's."""
+    action = last.event.action_id if isinstance(last.event, Account.SharesSplit) else None
+    return [
+        fact
+        for fact in facts
+        if fact.log_position <= last.log_position
+        or (isinstance(fact.event, Position.Split) and fact.event.action_id == action)
+    ]
+
+
 def profits(facts: Sequence[Fact]) -> Decimal:
     sales = total(facts, (Position.LotsRelieved, Position.FractionCashed), "profit")
     return sales + total(facts, Position.WashSaleDisallowed, "disallowed")
@@ -118,7 +129,7 @@ def history(facts: Sequence[Fact]) -> Rows:
     for account_id, mine in by_account(facts).items():
         for at, inside in spans(mine, minute).items():
             last = inside[-1]
-            cash, shares = stands([fact for fact in mine if fact.log_position <= last.log_position])
+            cash, shares = stands(up_to(mine, last))
             row = EquityRow(
                 account_id=account_id,
                 at=at,
@@ -182,7 +193,7 @@ def statements(facts: Sequence[Fact]) -> Rows:
         opening = NOTHING
         for begin, inside in spans(mine, day).items():
             last = inside[-1]
-            cash, shares = stands([fact for fact in mine if fact.log_position <= last.log_position])
+            cash, shares = stands(up_to(mine, last))
             row = StatementRow(
                 account_id=account_id,
                 day=begin,

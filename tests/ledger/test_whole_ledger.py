@@ -52,6 +52,7 @@ from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.executions import EXECUTIONS_OF_ORDER
 from projections.history import EQUITY_OF_ACCOUNT, INTERVALS, History
 from projections.holders import HOLDERS_OF_SYMBOL, Holders
+from projections.journal import Journal
 from projections.open_orders import OPEN_ORDERS_OF_SYMBOL, OpenOrders
 from projections.orders import DAY_ORDERS_PLACED_BEFORE, ORDER, ORDERS_OF_ACCOUNT, Orders
 from projections.positions import POSITIONS_OF_ACCOUNT
@@ -103,6 +104,23 @@ class WholeLedger(RuleBasedStateMachine):
         self.orders.append(order)
         for share in ("0.31", "0.47", "1"):
             self.fill(order, Decimal(share), Decimal("9.9999"), uuid4())
+        self.sell_at_a_loss_and_buy_again()
+
+    def sell_at_a_loss_and_buy_again(self) -> None:
+        """A wash sale of a share and a half of two."""
+        for side, quantity in ((Side.SELL, "2"), (Side.BUY, "1.5")):
+            order = c.PlaceOrder(
+                account_id=self.accounts[0],
+                order_id=uuid4(),
+                symbol=SYMBOLS[0],
+                side=side,
+                type=OrderType.LIMIT,
+                quantity=Decimal(quantity),
+                limit_price=Decimal(9),
+            )
+            self.give(order)
+            self.orders.append(order)
+            self.fill(order, Decimal(1), Decimal(9), uuid4())
 
     # Commands.
 
@@ -465,10 +483,9 @@ class WholeLedger(RuleBasedStateMachine):
     def compare_everything(self, batch: int) -> None:
         self.world.project(batch)
         self.world.require_tables_to_be_the_fold(self.accounts)
-        replayed = naive.aggregates(self.world.of(self.accounts))
         for aggregate in self.world.cached():
             if aggregate.account_id in self.accounts:
-                assert aggregate == replayed[aggregate.id]
+                assert aggregate == naive.aggregates(self.world.seen_by(aggregate))[aggregate.id]
 
     @rule(data=st.data())
     def ask_for_orders(self, data: st.DataObject) -> None:
@@ -737,7 +754,7 @@ def live(world: World, **others: Any) -> None:
 def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
     world = World(database.app_url)
     try:
-        live(world, max_examples=15, stateful_step_count=50)
+        live(world, max_examples=50, stateful_step_count=50)
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()
@@ -752,7 +769,7 @@ def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
         assert topics["Position.LotsRelieved"], "nothing was ever sold"
         assert topics["Position.WashSaleDisallowed"], "no loss was ever replaced"
         assert topics["Transfer.Returned"], "no bank ever returned a transfer"
-        assert topics["Position.Split"] > 20, "hardly any position was split"
+        assert topics["Position.Split"] > 5, "hardly any position was split"
         assert topics["Order.Adjusted"], "no split ever met an order"
         assert topics["Account.DividendPaid"], "no dividend was ever paid"
     finally:
@@ -780,6 +797,7 @@ def forgetful(kind: type[Any], forgotten: type[Any]) -> Any:
         forgetful(History, Position.LotOpened),
         forgetful(Statements, Account.Withdrawn),
         forgetful(Holders, Position.LotOpened),
+        forgetful(Journal, Account.FundsReleased),
         forgetful(OpenOrders, Order.Cancelled),
     ],
     ids=lambda projection: projection.name,

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from infrastructure.settings import Settings
 from interfaces.supervisor import up
-sys.exit(up(Settings(data_dir=Path(sys.argv[1]), port=0), roles=sys.argv[2:]))
+sys.exit(up(Settings(data_dir=Path(sys.argv[1]), port=0, projectors=2), roles=sys.argv[2:]))
 """
 
 
@@ -72,6 +72,17 @@ def test_a_stop_ends_everything_within_five_seconds_and_exits_clean(running: Up)
     assert time.monotonic() - began < 5
     assert not alive(children)
     assert running.pids == {}
+
+
+def test_as_many_projectors_run_as_are_asked_for(tmp_path: Path) -> None:
+    daybook = Up(tmp_path / "data", "projector")
+    try:
+        until(lambda: {"projector", "projector-2"} <= daybook.pids.keys(), seconds=20)
+        until(lambda: len(alive(daybook.pids)) == 5, seconds=10)
+    finally:
+        code, output = daybook.end(signal.SIGTERM)
+
+    assert code == 0, output
 
 
 def test_killing_the_supervisor_leaves_no_orphan(running: Up) -> None:

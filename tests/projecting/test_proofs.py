@@ -100,7 +100,7 @@ def test_what_the_projector_did_is_proved(desk: Desk, partitions: int) -> None:
     assert all(one.is_right for one in found), found
     assert {(one.position, one.events, one.proved_after) for one in found} == {(41, 41, 0)}
     assert ("proofs", 41, 41) in told
-    assert ("rows of balances", 41, 41) in told
+    assert told.count(("rows", 41, 41)) == 1
 
 
 def test_a_projector_that_skips_an_event_is_caught_with_the_place(

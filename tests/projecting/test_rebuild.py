@@ -14,9 +14,10 @@ from domain.account import Account
 from domain.aggregate import Event
 from domain.facts import TOPICS
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting import runner
+from infrastructure.projecting import rebuilding, runner
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionMustExist, rebuild_all
 from infrastructure.projecting.rebuild import crew, share, swapping
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuilding import rebuild
 from infrastructure.projecting.runner import Projector
 from projections.balances import Balances
@@ -29,6 +30,7 @@ from tests.projecting.worked import ANN, Desk, deposit, project, table, tables, 
 @pytest.fixture(autouse=True)
 def _small_and_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "CHUNK", 500)
+    monkeypatch.setattr(rebuilding, "USUAL", Manner(chunk=500))
     monkeypatch.setattr(swapping, "NEAR", 100)
     monkeypatch.setattr(crew, "NEAR", 100)
     monkeypatch.setattr(runner, "AGAIN_S", 0.05)
@@ -312,7 +314,7 @@ def test_a_rebuild_asked_for_at_the_desk_tells_how_it_went(projected: Desk) -> N
     desk = ProjectionDesk(projected.url)
 
     job_id = desk.start_rebuild([])
-    until(lambda: desk.job(job_id).state != "running")
+    until(lambda: desk.job(job_id).state != "running", patience=60)
 
     job = desk.job(job_id)
     assert (job.state, job.error, job.working_on) == ("done", None, None)

@@ -1,5 +1,6 @@
 """What operators do about rebuilds: go on with one that was cut off, pause it, and take back what went live."""
 
+import multiprocessing
 import threading
 from typing import Any
 
@@ -14,6 +15,7 @@ from infrastructure.projecting.rebuild.control import (
     RebuildMustBeUnderWay,
     RebuildMustNotBeAtWork,
 )
+from infrastructure.projecting.rebuild.manner import Manner
 from infrastructure.projecting.rebuild.reports import Report
 from infrastructure.projecting.rebuilding import (
     RebuildFailed,
@@ -36,7 +38,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share, "CHUNK", 10)
     monkeypatch.setattr(swapping, "NEAR", 5)
     monkeypatch.setattr(crew, "NEAR", 5)
-    monkeypatch.setattr(rebuilding, "SHORT", 10)
+    monkeypatch.setattr(rebuilding, "USUAL", Manner(chunk=10, short=10))
     monkeypatch.setattr(crew, "PAUSED_LOOK_S", 0.01)
 
 
@@ -256,3 +258,23 @@ def test_rows_beyond_what_memory_may_hold_are_let_go_and_read_back(
 
     assert [(r.compared, r.differences) for r in found] == [(True, 0)] * len(PROJECTIONS)
     assert tables(projected.url) == before
+
+
+def _crew_of_two(url: str) -> str:
+    try:
+        crew.fold_by_processes(url, [], lambda: None, workers=2, manner=Manner())
+    except BaseException as error:  # noqa: BLE001  what is said about it is the point
+        return repr(error)
+    return ""
+
+
+def test_workers_that_cannot_be_started_say_why(desk: Desk) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # its processes may not start others
+        said = pool.apply(_crew_of_two, (desk.url,))
+
+    assert "daemonic processes are not allowed to have children" in said
+
+
+def test_a_worker_that_fails_says_why() -> None:
+    assert "WorkerFailed" in (said := _crew_of_two("postgresql://nobody@127.0.0.1:1/nothing"))
+    assert "OperationalError" in said

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from msgspec import Struct
 from psycopg import Connection
 
-from infrastructure.eventstore.log import APPEND, Recorded, last_row, read_after
+from infrastructure.eventstore.log import APPEND, LOG_LOCK, TAKE_LOCK, Recorded, last_row, read_after
 from infrastructure.postgres import arrays
 from infrastructure.postgres.connections import connect
 from tests.projecting.worked import Desk, work
@@ -46,7 +46,7 @@ def lengthen(url: str, events: int) -> int:
         lines = [_line(row) for row in read_after(connection, 0, limit=41)]
         while (end := last_row(connection)[0]) < events:
             customers = min(COHORT, -(-(events - end) // len(lines)))
-            _append(connection, list(_cohort(lines, customers)), end)
+            _append(connection, list(_cohort(lines, customers)))
         connection.execute("ANALYZE stored_events")
         return end
 
@@ -62,8 +62,15 @@ def _cohort(lines: Sequence[Line], customers: int) -> Iterator[tuple[Line, dict[
     return ((line, ids) for line in lines for ids in everyone)
 
 
-def _append(connection: Connection[Any], events: Sequence[tuple[Line, dict[UUID, UUID]]], end: int) -> None:
-    columns = (
+def _append(connection: Connection[Any], events: Sequence[tuple[Line, dict[UUID, UUID]]]) -> None:
+    """Append under the log lock, as committers do: others may be writing."""
+    with connection.transaction():
+        connection.execute(TAKE_LOCK, (LOG_LOCK,))
+        connection.execute(APPEND, _columns(events, last_row(connection)[0]))
+
+
+def _columns(events: Sequence[tuple[Line, dict[UUID, UUID]]], end: int) -> Sequence[Any]:
+    return (
         arrays.int8s(range(end + 1, end + 1 + len(events))),
         arrays.uuids([ids[line.row.originator_id] for line, ids in events]),
         arrays.int8s([line.row.originator_version for line, _ in events]),
@@ -73,4 +80,3 @@ def _append(connection: Connection[Any], events: Sequence[tuple[Line, dict[UUID,
         arrays.times([line.row.recorded_at for line, _ in events]),
         arrays.texts([line.row.metadata for line, _ in events]),
     )
-    connection.execute(APPEND, columns)

@@ -14,9 +14,11 @@ from msgspec import Struct
 from psycopg import Connection
 
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.niceness import be_nice
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import behind, is_followed
 from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.manner import NICENESS
 from infrastructure.projecting.rebuild.share import Share
 from infrastructure.projecting.standing import Lane, live_lanes
 
@@ -58,6 +60,7 @@ def compare(url: str, connection: Connection[Any], building: Building) -> Compar
 @contextmanager
 def _snapshot(url: str, building: Building) -> Iterator[Connection[Any]]:
     with connect(url, application=f"daybook rebuild {building.name}") as then:
+        be_nice(then, NICENESS)
         then.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield then
         then.execute("ROLLBACK")

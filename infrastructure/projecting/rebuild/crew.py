@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from psycopg import Connection
@@ -15,34 +17,37 @@ from infrastructure.projecting.folding import FoldFailed
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
 from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.manner import NICENESS, Gait, Manner, yielding
 from infrastructure.projecting.rebuild.share import Share
 from infrastructure.projecting.rebuild.swapping import NEAR
 
 PAUSED_LOOK_S = 0.25
 LOOK_S = 0.2
-NICENESS = 10
 APPLICATION = "daybook rebuild"
 
 Look = Callable[[], None]
 
 
-def fold_here(url: str, buildings: Sequence[Building], look: Look) -> None:
+def fold_here(url: str, buildings: Sequence[Building], look: Look, *, manner: Manner) -> None:
     """Fold everything in this process. `look` is called after each chunk."""
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=0, workers=1):
+        for _ in _fold(yielding(connection), buildings, worker=0, workers=1, manner=manner):
             look()
 
 
-def fold_by_processes(url: str, buildings: Sequence[Building], look: Look, *, workers: int) -> None:
+def fold_by_processes(
+    url: str, buildings: Sequence[Building], look: Look, *, workers: int, manner: Manner
+) -> None:
     """The same by so many processes. `look` is called several times a second. Raises WorkerFailed."""
     context = multiprocessing.get_context("spawn")
-    crew = [
-        context.Process(target=_work, args=(url, list(buildings), number, workers), daemon=True)
-        for number in range(workers)
-    ]
+    last_words = context.SimpleQueue()
+    crew: list[SpawnProcess] = []
     try:
-        for process in crew:
+        for number in range(workers):
+            order = (url, list(buildings), number, workers, manner, last_words)
+            process = context.Process(target=_work, args=order, daemon=True)
             process.start()
+            crew.append(process)  # only now: what could not be started cannot be ended
         while any(process.is_alive() for process in crew):
             if any(process.exitcode for process in crew):
                 break
@@ -53,18 +58,34 @@ def fold_by_processes(url: str, buildings: Sequence[Building], look: Look, *, wo
             process.terminate()
             process.join()
     if any(process.exitcode for process in crew):
-        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}")
+        why = f": {last_words.get()}" if not last_words.empty() else ""
+        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}{why}")
 
 
 class WorkerFailed(Exception):
     """A process that folded has died."""
 
 
-def _work(url: str, buildings: list[Building], worker: int, workers: int) -> None:
+def _work(
+    url: str,
+    buildings: list[Building],
+    worker: int,
+    workers: int,
+    manner: Manner,
+    last_words: "SimpleQueue[str]",
+) -> None:
     os.nice(NICENESS)
+    try:
+        _work_on(url, buildings, worker, workers, manner)
+    except Exception as error:
+        last_words.put(repr(error)[:500])
+        raise
+
+
+def _work_on(url: str, buildings: list[Building], worker: int, workers: int, manner: Manner) -> None:
     parent = multiprocessing.parent_process()
     with connect(url, application=APPLICATION) as connection, _without_collecting():
-        for _ in _fold(connection, buildings, worker=worker, workers=workers):
+        for _ in _fold(yielding(connection), buildings, worker=worker, workers=workers, manner=manner):
             if parent is not None and not parent.is_alive():
                 return
 
@@ -82,14 +103,16 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _fold(
-    connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int
+    connection: Connection[Any], buildings: Sequence[Building], *, worker: int, workers: int, manner: Manner
 ) -> Iterator[None]:
     """Fold chunk by chunk until all that did not fail is near its goal; wait while it is paused."""
-    share = Share(connection, buildings, worker=worker, workers=workers)
+    share, gait = Share(connection, buildings, worker=worker, workers=workers), Gait(connection, manner)
     while far := _far(connection, share):
         wanted = [name for name, state in far.items() if state == "building"]
         if wanted:
+            began, share.chunk = time.monotonic(), gait.chunk
             _step(connection, share, wanted)
+            gait.rest(time.monotonic() - began)
         else:
             time.sleep(PAUSED_LOOK_S)
         yield

@@ -1,11 +1,11 @@
-"""Rebuilds asked for over HTTP: each a process of its own, so that the server's answers do not wait for it."""
+"""Rebuilds and verifications asked for over HTTP: each a process of its own, so that the server's answers do not wait for it."""
 
 import contextlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from msgspec import Struct
 from infrastructure.embedded.children import end_with_parent
 from infrastructure.projecting.rebuild.child import VARIABLE, Line, Order
 from infrastructure.projecting.rebuild.reports import Rebuilt, Report
+from infrastructure.projecting.verifying import Verified
 
 log = structlog.get_logger()
 
@@ -25,12 +26,14 @@ _lines = msgspec.json.Decoder(Line)
 
 
 class RebuildJob(Struct, kw_only=True):
-    """A rebuild asked for over HTTP. `position` of `end` events are folded of the projection that was heard of last.
+    """Work asked for over HTTP. `position` of `end` events are folded of the projection that was heard of last.
 
-    `progress` is the last report of each projection.
+    `progress` is the last report of each projection that is rebuilt. A verification is `working_on` the proofs or
+    the rows of all; `is_right` says in the end whether everything that was `verified` is.
     """
 
     job_id: UUID
+    work: Literal["rebuild", "verify"] = "rebuild"
     projections: list[str]
     parallel: int = 1
     state: Literal["running", "paused", "done", "failed"] = "running"
@@ -43,6 +46,8 @@ class RebuildJob(Struct, kw_only=True):
     eta_s: float | None = None
     progress: list[Report] = []
     results: list[Rebuilt] = []
+    verified: list[Verified] = []
+    is_right: bool | None = None
     error: str | None = None
 
 
@@ -53,16 +58,19 @@ class RebuildDesk:
         self._url = url
         self._jobs: dict[UUID, RebuildJob] = {}
 
-    def start(self, names: Sequence[str], *, parallel: int = 1, fresh: bool = False) -> UUID:
+    def start(self, order: Order) -> UUID:
         """Begin and return at once. The names must be known."""
         job = RebuildJob(
-            job_id=uuid4(), projections=list(names), parallel=parallel, started_at=datetime.now(UTC)
+            job_id=uuid4(),
+            work=order.work,
+            projections=order.names,
+            parallel=order.parallel,
+            started_at=datetime.now(UTC),
         )
         self._jobs[job.job_id] = job
         while len(self._jobs) > JOBS_MAX:
             del self._jobs[next(iter(self._jobs))]
-        order = Order(url=self._url, names=list(names), parallel=parallel, fresh=fresh)
-        threading.Thread(target=self._work, args=(job, order), name="rebuild", daemon=True).start()
+        threading.Thread(target=self._work, args=(job, order), name=order.work, daemon=True).start()
         return job.job_id
 
     def job(self, job_id: UUID) -> RebuildJob | None:
@@ -77,7 +85,7 @@ class RebuildDesk:
                     _heard(job, _lines.decode(line))
             _ended(job, child.returncode)
         except Exception as error:
-            log.exception("a rebuild failed", job=str(job.job_id))
+            log.exception("a job failed", work=order.work, job=str(job.job_id))
             job.state, job.error = "failed", type(error).__name__
         job.finished_at, job.working_on, job.eta_s = datetime.now(UTC), None, None
 
@@ -104,6 +112,11 @@ def _heard(job: RebuildJob, line: Line) -> None:
         job.error = line.error
     if line.result is not None:
         job.results.append(line.result)
+    if line.verifying is not None:
+        at = line.verifying
+        job.working_on, job.position, job.end = at.what, at.position, at.end
+    if line.verified is not None:
+        job.verified.append(line.verified)
     if line.report is not None:
         report = line.report
         others = [one for one in job.progress if one.projection != report.projection]
@@ -120,3 +133,5 @@ def _ended(job: RebuildJob, code: int) -> None:
     if code and job.error is None:
         job.error = f"the process ended with {code}"
     job.state = "failed" if job.error else "done"
+    if job.work == "verify" and not job.error:
+        job.is_right = all(found.is_right for found in job.verified)

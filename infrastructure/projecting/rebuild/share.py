@@ -11,12 +11,10 @@ from infrastructure.projecting.chains import Chain, partition_of
 from infrastructure.projecting.folding import Entry, FoldFailed, entries_of
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.generations import Building
+from infrastructure.projecting.rebuild.manner import CHUNK
 from infrastructure.projecting.rebuild.memory import Memory
 from infrastructure.projecting.rebuild.reading import ALL_BYTES, read_between
 from infrastructure.projecting.standing import Lane, said, save
-
-CHUNK = 20_000
-"""Events of one chunk: what is folded, written and noted in one transaction, and lost at most by a crash."""
 
 Goals = Mapping[tuple[str, int], int]
 """How far to fold each lane, by name and partition."""
@@ -56,10 +54,16 @@ class Share:
     """The lanes of one worker of several. All buildings must be ours to write: see `generations.state_of`."""
 
     def __init__(
-        self, connection: Connection[Any], buildings: Sequence[Building], *, worker: int = 0, workers: int = 1
+        self,
+        connection: Connection[Any],
+        buildings: Sequence[Building],
+        *,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
         self._connection = connection
         self._worker, self._workers = worker, workers
+        self.chunk = CHUNK
         self.buildings = {building.name: building for building in buildings}
         self._memories: dict[str, Memory] = {}
         self._parked: dict[str, dict[UUID, int]] = {}
@@ -75,7 +79,7 @@ class Share:
         if not moves:
             return False
         after = min(move.lane.position for move in moves)
-        up_to = min(after + CHUNK * self._workers, max(move.up_to for move in moves))
+        up_to = min(after + self.chunk * self._workers, max(move.up_to for move in moves))
         moves = [Move(m.lane, min(m.up_to, up_to)) for m in moves if m.lane.position < up_to]
         rows = read_between(self._connection, after, up_to, last_bytes=self._last_bytes(moves))
         chunk = Chunk(entries_of(rows))

@@ -43,7 +43,7 @@ Obstacle = Callable[[AsyncConnection, Person], Awaitable[None]]
 
 
 async def account_must_be_closed(connection: AsyncConnection, person: Person) -> None:
-    """A closed account is empty, and nothing can be done in it any more. One that was never opened is no obstacle."""
+    """A closed account is empty, if nothing came to it afterwards. One that was never opened is no obstacle."""
     last = await _last_fact(connection, person)
     if last is not None and last[0] != "Account.Closed":
         raise AccountMustBeClosed(f"account {person.account_id} is not closed")

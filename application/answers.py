@@ -128,6 +128,14 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
         )
 
 
+class ErasureAnswer(Struct, kw_only=True, gc=False):
+    """A certified erasure: when its certificate was recorded, and by `log_position` where."""
+
+    erasure_id: UUID
+    certified_at: datetime | None
+    log_position: int = 0
+
+
 class ActionAnswer(Struct, kw_only=True, gc=False):
     """A corporate action after a command. A dividend has a rate and dates, a split a ratio."""
 
@@ -180,4 +188,4 @@ class PeriodAnswer(Struct, kw_only=True, gc=False):
         return cls(period_id=period.id, rates=period.rates, is_paid=period.is_paid)
 
 
-Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer
+Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer | ErasureAnswer

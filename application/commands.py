@@ -5,7 +5,7 @@ Each names its account: that is where it is routed, and nothing it does leaves t
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Aggregate
+from domain.erasure import Erasure
 from domain.order import Order
 from domain.position import Position, position_id
 from domain.terms import LotChoice, LotMethod, OrderType, Side, TimeInForce
@@ -103,9 +104,10 @@ class SuspendAccount(Command, frozen=True, kw_only=True):
 
 
 class ReinstateAccount(Command, frozen=True, kw_only=True):
-    """End a suspension."""
+    """End a suspension. `is_approved` says that two members of staff want it."""
 
     reason: str
+    is_approved: bool = False
 
 
 class ChooseLotMethod(Command, frozen=True, kw_only=True):
@@ -116,6 +118,25 @@ class ChooseLotMethod(Command, frozen=True, kw_only=True):
 
 class CloseAccount(Command, frozen=True, kw_only=True):
     """End an empty account for ever."""
+
+
+class CertifyErasure(Command, frozen=True, kw_only=True):
+    """Write into the log that a person was erased. `account_id` is the user's id when there was no account.
+
+    `requested` and `approved` say by whom and when; `erased` counts what was there, by category.
+    """
+
+    erasure_id: UUID
+    user_id: UUID
+    erased: dict[str, int]
+    key_fingerprint: str | None
+    requested: tuple[UUID, datetime]
+    approved: tuple[UUID, datetime]
+    erased_at: datetime
+
+    def streams(self) -> Iterator[Stream]:
+        """The erasure alone: its account is closed."""
+        yield Erasure, self.erasure_id
 
 
 class OrderCommand(Command, frozen=True, kw_only=True):

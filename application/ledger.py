@@ -9,6 +9,7 @@ from application.rules import TradingRules
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.corporate_action import FIRM, CorporateAction
+from domain.erasure import Erasure
 from domain.errors import AccountMustExist, OrderMustExist, TransferMustExist
 from domain.interest import InterestPeriod
 from domain.order import Order
@@ -84,6 +85,10 @@ class Ledger:
     def interest_period(self, period_id: UUID) -> InterestPeriod:
         """A month's interest, begun or not yet."""
         return self._touch(InterestPeriod, period_id, FIRM)
+
+    def erasure(self, erasure_id: UUID, *, account_id: UUID) -> Erasure:
+        """A person's erasure, certified or not yet."""
+        return self._touch(Erasure, erasure_id, account_id)
 
     def decided(self) -> list[Event]:
         """The facts this decision recorded, aggregate by aggregate in the order they were first read."""

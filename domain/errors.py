@@ -24,6 +24,7 @@
     │   ├── StopMustNotBeElected
     │   ├── ClientOrderIdMustBeUnique
     │   ├── IdempotencyKeyMustMatchItsRequest
+    │   ├── ReinstatementMustBeApproved
     │   ├── AccountMustBeEmpty
     │   ├── SettlementMustBeDue
     │   ├── TransferMustAllow
@@ -163,6 +164,10 @@ class ClientOrderIdMustBeUnique(Conflict):
 
 class IdempotencyKeyMustMatchItsRequest(Conflict):
     """The idempotency key was used before with another request."""
+
+
+class ReinstatementMustBeApproved(Conflict):
+    """Surveillance blocked the account: one member of staff asks for its reinstatement, another approves."""
 
 
 class AccountMustBeEmpty(Conflict):

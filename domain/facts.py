@@ -10,6 +10,7 @@ from typing import Any
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -22,6 +23,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     CorporateAction,
     InterestPeriod,
     Transfer,
+    Erasure,
 )
 
 AGGREGATE_OF: dict[type[Event], type[Aggregate]] = {kind: a for a in AGGREGATES for kind in a.FACTS}

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, SplitLot
@@ -480,6 +481,7 @@ books_nothing(Account.Opened, Account.Suspended, Account.Reinstated, Account.Clo
 books_nothing(Account.GoodFaithViolated)
 books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
 books_nothing(*Transfer.FACTS)  # the money moves with the account's own facts
+books_nothing(*Erasure.FACTS)  # whom it is about has closed the account, which is empty
 books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it has facts of its own
 
 

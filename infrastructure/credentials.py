@@ -1,6 +1,7 @@
 """What somebody registers and logs in with: the form of each part, and every refusal about them."""
 
 import re
+import unicodedata
 
 from application.errors import Unavailable
 from domain.errors import Conflict, InputIsWrong, Refusal
@@ -44,6 +45,11 @@ def checked_email(email: str) -> str:
     if len(address) > 254 or not address.isprintable() or _EMAIL.fullmatch(address) is None:
         raise EmailMustBeWellFormed("an e-mail address looks like name@example.com")
     return address
+
+
+def normalised(address: str) -> str:
+    """The form in which two addresses of one person are the same text."""
+    return unicodedata.normalize("NFC", address).lower()
 
 
 def checked_password(password: str) -> str:

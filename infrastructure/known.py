@@ -1,6 +1,7 @@
 """A bounded memory of what was looked up, each thing believed for some seconds."""
 
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -36,3 +37,9 @@ class Known(Generic[K, V]):
         """Forget a value."""
         self.removals += 1
         self._values.pop(key, None)
+
+    def remove_all(self, is_meant: Callable[[K, V], bool]) -> None:
+        """Forget every value of which this is so."""
+        self.removals += 1
+        for key in [key for key, (_, value) in self._values.items() if is_meant(key, value)]:
+            del self._values[key]

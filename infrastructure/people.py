@@ -1,6 +1,7 @@
 """People: who may log in, the logins that are open, and where requests come from.
 
-The only part of Daybook that handles personal data. Everything else names people by id.
+Everything else names people by id. What is personal is encrypted under the person's own key (`infrastructure/privacy`),
+and reads `erased` once that key is gone.
 """
 
 import hashlib
@@ -24,10 +25,15 @@ from infrastructure.credentials import (
     checked_email,
     checked_name,
     checked_password,
+    normalised,
 )
 from infrastructure.gathering import Gathering
 from infrastructure.known import Known
+from infrastructure.origins import Origin, Origins
 from infrastructure.passwords import Passwords
+from infrastructure.privacy.keyring import INSERT_KEY, KeyRing
+from infrastructure.privacy.master import MasterKeys
+from infrastructure.privacy.personal import ERASED, Identity, place_of_user
 
 Role = Literal["customer", "compliance", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -35,11 +41,24 @@ ROLES: tuple[Role, ...] = get_args(Role)
 LOGIN_KNOWN_S = 5.0
 """How long a login is believed without asking PostgreSQL; another process's log-out takes that long here."""
 
-_USER = "user_id, account_id, email, full_name, role, created_at"
+_READ_USERS = (
+    "SELECT u.user_id, u.account_id, u.role, u.created_at, u.erased_at, u.personal,"
+    " k.kind, k.wrapped, k.master_key_id FROM users u LEFT JOIN personal_keys k ON k.owner_id = u.user_id"
+)
+_STORE_USER = (
+    "INSERT INTO users (user_id, account_id, role, created_at, email_index, personal)"
+    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+)
+# Locked, so that nobody gets a login who is being erased.
+_OPEN_LOGIN = (
+    "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)"
+    " SELECT %s::bytea, user_id, %s::timestamptz, %s::timestamptz FROM users"
+    " WHERE user_id = %s AND erased_at IS NULL FOR SHARE"
+)
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Somebody who may log in. `account_id` is None for staff."""
+    """Somebody who may log in. `account_id` is None for staff. Name and address of an erased one are `erased`."""
 
     user_id: UUID
     account_id: UUID | None
@@ -47,6 +66,7 @@ class User(Struct, frozen=True, kw_only=True):
     full_name: str
     role: str
     created_at: datetime
+    erased_at: datetime | None = None
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -62,14 +82,26 @@ class People:
     """Users, logins and origins, in the database behind an open pool. Raises PeopleMustBeKnown without it."""
 
     def __init__(
-        self, pool: "AsyncConnectionPool[psycopg.AsyncConnection[Any]]", login_hours: int = 24
+        self,
+        pool: "AsyncConnectionPool[psycopg.AsyncConnection[Any]]",
+        masters: MasterKeys,
+        *,
+        login_hours: int = 24,
+        visitor_days: int = 30,
     ) -> None:
         self._pool = pool
         self._valid_for = timedelta(hours=login_hours)
         self._passwords = Passwords()
+        self._ring = KeyRing(masters)
+        self._origins = Origins(self._ring, visitor_days=visitor_days)
+        self._origins_seen = self._origins.seen  # asked by every command
         self._logins: Known[bytes, Login] = Known(limit=100_000, seconds=LOGIN_KNOWN_S)
-        self._origins: Known[tuple[UUID, str, str], UUID] = Known(limit=100_000, seconds=3600)
         self._opened: Gathering[bytes, Login] = Gathering(self._logins_of)
+
+    async def require_right_master(self) -> None:
+        """Raise MasterKeyMustBeRight unless what is stored can be read with the master keys given."""
+        async with self._connection() as connection:
+            await self._ring.require_right_master(connection)
 
     async def register(self, email: str, password: str, full_name: str, role: Role = "customer") -> User:
         """Add a user; a customer gets the id of an account, which is still to be opened.
@@ -85,33 +117,30 @@ class People:
             created_at=datetime.now(UTC),
         )
         password_hash = await self._passwords.hash(checked_password(password))
-        async with self._connection() as connection:
-            # Not an error of PostgreSQL, which would write the address into its log.
-            stored = await connection.execute(
-                f"INSERT INTO users ({_USER}, password_hash) VALUES (%s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (*_values(user), password_hash),
-            )
-        if stored.rowcount == 0:
+        if not await self._store(user, password_hash):
             raise EmailMustNotBeTaken("another user has this e-mail address")
         return user
 
     async def log_in(self, email: str, password: str) -> tuple[str, datetime, User]:
         """Open a login: its token, the end of its life, and the user. Raises CredentialsMustBeRight."""
+        user = await self.prove(email, password)
+        token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+        expires_at = now + self._valid_for
+        async with self._connection() as connection:
+            opened = await connection.execute(_OPEN_LOGIN, (_hashed(token), now, expires_at, user.user_id))
+        if opened.rowcount == 0:
+            raise CredentialsMustBeRight("no user has this e-mail address and password")
+        return token, expires_at, user
+
+    async def prove(self, email: str, password: str) -> User:
+        """The user with this address and password, without a login. Raises CredentialsMustBeRight."""
         user, password_hash = await self._find(email)
         # A longer one is nobody's: it is only cut so that refusing it takes no longer than any other.
         of_user = password_hash if len(password) <= LONGEST_PASSWORD else None
         right = await self._passwords.verify(of_user, password[:LONGEST_PASSWORD])
         if user is None or not right:
             raise CredentialsMustBeRight("no user has this e-mail address and password")
-        token, now = secrets.token_urlsafe(32), datetime.now(UTC)
-        expires_at = now + self._valid_for
-        async with self._connection() as connection:
-            await connection.execute(
-                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES (%s, %s, %s, %s)",
-                (_hashed(token), user.user_id, now, expires_at),
-            )
-        return token, expires_at, user
+        return user
 
     def known(self, token: str) -> Login | None:
         """The login of a token that was seen within the last seconds, at no cost."""
@@ -141,8 +170,16 @@ class People:
     async def users(self) -> list[User]:
         """Everybody, oldest first."""
         async with self._connection() as connection:
-            found = await connection.execute(f"SELECT {_USER} FROM users ORDER BY created_at, user_id")
-            return [_user(row) for row in await found.fetchall()]
+            found = await connection.execute(f"{_READ_USERS} ORDER BY u.created_at, u.user_id")
+            return [self._user(row)[0] for row in await found.fetchall()]
+
+    async def user(self, user_id: UUID) -> User | None:
+        """One of them, also when erased."""
+        async with self._connection() as connection:
+            row = await (
+                await connection.execute(f"{_READ_USERS} WHERE u.user_id = %s", (user_id,))
+            ).fetchone()
+        return None if row is None else self._user(row)[0]
 
     async def purge_expired_sessions(self) -> int:
         """Delete logins whose time is over; returns how many."""
@@ -152,14 +189,34 @@ class People:
             )
             return deleted.rowcount
 
-    async def origin(self, user_id: UUID, address: str, agent: str) -> UUID:
-        """The id of where a user's request came from, so that events can carry it instead of the address."""
-        key = (user_id, address, agent)
-        origin_id = self._origins.get(key)
-        if origin_id is None:
-            origin_id = await self._store_origin(*key)
-            self._origins.put(key, origin_id)
-        return origin_id
+    async def origin(self, user_id: UUID | None, address: str, agent: str) -> UUID:
+        """The id of where a request came from, so that events can carry it; without a user, a visitor's."""
+        seen = (user_id, address, agent)
+        known = self._origins_seen.get(seen)
+        if known is not None:
+            return known
+        async with self._connection() as connection:
+            return await self._origins.store(connection, seen)
+
+    async def origins(self, origin_ids: Sequence[UUID]) -> dict[UUID, Origin]:
+        """Where requests came from, by id; what is not there is left out."""
+        async with self._connection() as connection:
+            return await self._origins.read(connection, origin_ids)
+
+    async def forget_erased(self) -> None:
+        """Remember nothing of whoever was erased in the last minutes, by whichever process."""
+        async with self._connection() as connection:
+            found = await connection.execute(
+                "SELECT user_id FROM users WHERE erased_at > now() - interval '2 minutes'"
+            )
+            for (user_id,) in await found.fetchall():
+                self.forget(user_id)
+
+    def forget(self, user_id: UUID) -> None:
+        """Remember nothing of a user: key, logins and origins."""
+        self._ring.forget(user_id)
+        self._origins.forget(user_id)
+        self._logins.remove_all(lambda _, login: login.user_id == user_id)
 
     def close(self) -> None:
         """Let the threads go. The pool belongs to whoever opened it."""
@@ -170,7 +227,8 @@ class People:
         async with self._connection() as connection:
             found = await connection.execute(
                 "SELECT s.token_hash, u.user_id, u.account_id, u.role, s.expires_at FROM sessions s"
-                " JOIN users u USING (user_id) WHERE s.token_hash = ANY(%s) AND s.expires_at > %s",
+                " JOIN users u USING (user_id) WHERE s.token_hash = ANY(%s) AND s.expires_at > %s"
+                " AND u.erased_at IS NULL",
                 (list(token_hashes), datetime.now(UTC)),
                 prepare=True,
             )
@@ -180,31 +238,48 @@ class People:
             for token_hash, user_id, account_id, role, expires_at in rows
         }
 
+    async def _store(self, user: User, password_hash: str) -> bool:
+        """Keep a new user with a key of their own; False when the address is taken."""
+        new = self._ring.make(user.user_id)
+        identity = Identity(email=user.email, full_name=user.full_name, password_hash=password_hash)
+        personal = new.key.encrypt(identity, place=place_of_user(user.user_id))
+        async with self._connection() as connection:
+            index = (await self._ring.index(connection)).blind(normalised(user.email))
+            values = (user.user_id, user.account_id, user.role, user.created_at, index, personal)
+            async with connection.transaction():
+                stored = await connection.execute(_STORE_USER, values)
+                if stored.rowcount:
+                    await connection.execute(INSERT_KEY, new.row)
+        return stored.rowcount > 0
+
     async def _find(self, email: str) -> tuple[User | None, str | None]:
         try:
-            address = checked_email(email)
+            address = normalised(checked_email(email))
         except EmailMustBeWellFormed:
             return None, None
         async with self._connection() as connection:
-            found = await connection.execute(
-                f"SELECT {_USER}, password_hash FROM users WHERE lower(email) = lower(%s)", (address,)
-            )
+            index = (await self._ring.index(connection)).blind(address)
+            found = await connection.execute(f"{_READ_USERS} WHERE u.email_index = %s", (index,))
             row = await found.fetchone()
-        return (None, None) if row is None else (_user(row), row[-1])
+        return (None, None) if row is None else self._user(row)
 
-    async def _store_origin(self, user_id: UUID, address: str, agent: str) -> UUID:
-        async with self._connection() as connection:
-            # The update changes nothing: it makes RETURNING answer the row that is there already.
-            stored = await connection.execute(
-                "INSERT INTO origins (origin_id, user_id, address, agent, first_seen)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (user_id, address, agent)"
-                " DO UPDATE SET address = excluded.address RETURNING origin_id",
-                (uuid4(), user_id, address, agent, datetime.now(UTC)),
-            )
-            row = await stored.fetchone()
-        assert row is not None, "an upsert returns its row"  # noqa: S101
-        origin_id: UUID = row[0]
-        return origin_id
+    def _user(self, row: Any) -> tuple[User, str | None]:
+        """A user of a row of _READ_USERS, and the hash of the password."""
+        user_id, account_id, role, created_at, erased_at, personal, *stored = row
+        identity = None
+        if personal is not None and stored[0] is not None:
+            key = self._ring.opened(user_id, (stored[0], stored[1], stored[2]))
+            identity = key.decrypt(bytes(personal), Identity, place=place_of_user(user_id))
+        user = User(
+            user_id=user_id,
+            account_id=account_id,
+            email=ERASED if identity is None else identity.email,
+            full_name=ERASED if identity is None else identity.full_name,
+            role=role,
+            created_at=created_at,
+            erased_at=erased_at,
+        )
+        return user, None if identity is None else identity.password_hash
 
     @asynccontextmanager
     async def _connection(self) -> "AsyncIterator[psycopg.AsyncConnection[Any]]":
@@ -217,19 +292,3 @@ class People:
 
 def _hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _values(user: User) -> tuple[Any, ...]:
-    return (user.user_id, user.account_id, user.email, user.full_name, user.role, user.created_at)
-
-
-def _user(row: Any) -> User:
-    user_id, account_id, email, full_name, role, created_at = row[:6]
-    return User(
-        user_id=user_id,
-        account_id=account_id,
-        email=email,
-        full_name=full_name,
-        role=role,
-        created_at=created_at,
-    )

@@ -31,6 +31,11 @@ log = structlog.get_logger()
 EXPIRE_AT_ONCE = 1000
 LEASE_CHECK_S = 0.5
 
+_ERASE_VISITORS = (
+    "WITH expired AS (DELETE FROM personal_keys WHERE expires_at < now() RETURNING owner_id)"
+    " UPDATE origins o SET personal = NULL, same = NULL FROM expired e WHERE o.owner_id = e.owner_id"
+)
+
 
 class SessionEnds:
     """Expires the day orders of sessions that have closed by the clock."""
@@ -113,10 +118,11 @@ class Jobs:
         self._lease.release()
 
 
-def purge_logins(url: str) -> None:
-    """Forget logins that have ended."""
+def purge_expired(url: str) -> None:
+    """Forget logins that have ended, and what visitors left whose key has expired."""
     with connect(url, application="daybook scheduler") as connection:
         connection.execute("DELETE FROM sessions WHERE expires_at < now()")
+        connection.execute(_ERASE_VISITORS.encode())
 
 
 def _guarded(job: Job) -> None:

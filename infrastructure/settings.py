@@ -29,6 +29,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     owner_database_url: str | None = None  # the role that owns the schema; None: database_url
     redis_url: str | None = None  # None: embedded Redis
     data_dir: Path = Path(".daybook")
+    master_key_file: Path | None = None  # its first line wraps every personal key; None: master_key
+    master_key: str | None = None  # the same as text, 32 bytes in base64; the embedded Daybook makes a file
+    visitor_days: Annotated[int, Meta(ge=1)] = (
+        30  # how long it can be read where somebody without a login was
+    )
+    erasure_earliest_years: Annotated[int, Meta(ge=0, le=100)] = 0  # after the account was closed
     host: str = "127.0.0.1"
     port: int = 8000
     clock: Literal["wall", "market"] = "wall"
@@ -101,6 +107,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingIsWrong(f"the collar must be from 0 to 1, not {self.collar}")
         if not (self.withholding.is_finite() and 0 <= self.withholding < 1):
             raise SettingIsWrong(f"the withholding must be from 0 to less than 1, not {self.withholding}")
+        if self.master_key is not None and self.master_key_file is not None:
+            raise SettingIsWrong("set DAYBOOK_MASTER_KEY_FILE or DAYBOOK_MASTER_KEY, not both")
         for name in ("database_url", "owner_database_url"):
             _require_connection_url(name, getattr(self, name))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
+from psycopg_pool import ConnectionPool
 
 from application.answers import Answer
 from application.errors import DatabaseMustAnswer
@@ -17,6 +18,7 @@ from application.requests import Request
 from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
+from infrastructure.approvals import FourEyes
 from infrastructure.bookkeeping.days import steps_of_a_day
 from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.books.downloads import Exports
@@ -27,6 +29,7 @@ from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
 from infrastructure.figures import FIGURES
+from infrastructure.four_eyes import erasures_of, four_eyes_of, people_of, require_right_master
 from infrastructure.funding.due import TransfersDue
 from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.health import HealthCheck
@@ -35,7 +38,10 @@ from infrastructure.memory import keep_what_is_here
 from infrastructure.metrics import MetricsPage
 from infrastructure.news import News
 from infrastructure.people import People
-from infrastructure.postgres.connections import async_pool, connect, pool
+from infrastructure.postgres.connections import AsyncPool, async_pool, connect, pool
+from infrastructure.privacy.erasing import Erasures
+from infrastructure.privacy.forgetting import follow_erasures
+from infrastructure.privacy.master import MasterKeys
 from infrastructure.projecting.operating import ProjectionDesk, ProjectionStatus, RebuildJob
 from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, OrdersNow, Reads
@@ -44,7 +50,7 @@ from infrastructure.redis.figures import telling_figures
 from infrastructure.redis.quotes import QuoteBoard
 from infrastructure.redis.turn import Turn
 from infrastructure.redis.wakeups import Announcer
-from infrastructure.scheduling import Job, Jobs, SessionEnds, purge_logins
+from infrastructure.scheduling import Job, Jobs, SessionEnds, purge_expired
 from infrastructure.sealing.desk import SealDesk
 from infrastructure.sealing.running import RunningSealer
 from infrastructure.settings import SettingIsWrong, Settings
@@ -149,6 +155,8 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     reads: Reads
     orders: OrdersNow
     people: People
+    four_eyes: FourEyes
+    erasures: Erasures
     quotes: QuoteBoard
     history: History
     originals: Originals
@@ -171,8 +179,8 @@ class ApiParts(Struct, frozen=True, kw_only=True):
 async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     """Open everything the HTTP interface needs, and close it again."""
     database_url, redis_url = urls_of(settings)
-    announcer = Announcer(redis_url)
-    clock = StampingClock(settings, redis_url)
+    masters = MasterKeys.of(settings)
+    announcer, clock = Announcer(redis_url), StampingClock(settings, redis_url)
     decides_by = committer_settings(settings)
     committer = Committer(
         database_url, clock=clock, settings=decides_by, on_commit=announcer.appended
@@ -181,6 +189,8 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     async_connections = async_pool(database_url, application="daybook api")
     connections = pool(database_url, application="daybook api history", size=2)
     commands = Commands(committer)
+    people = people_of(settings, async_connections, masters)
+    erasures = erasures_of(settings, async_connections, commands.execute, announcer)
     health = HealthCheck(
         async_connections,
         redis_url,
@@ -192,9 +202,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
     FIGURES.watch("commands_waiting", lambda: committer.waiting)
     followers: list[asyncio.Task[None]] = []
     try:
-        await async_connections.open()
-        await asyncio.to_thread(connections.open)
-        followers += [asyncio.create_task(news.follow()), asyncio.create_task(quotes.follow())]
+        await _open(async_connections, connections)
+        await require_right_master(people)
+        followers += _begin(news.follow(), quotes.follow(), follow_erasures(redis_url, people))
         yield ApiParts(
             settings=settings,
             clock=clock,
@@ -207,7 +217,9 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
                 log_end=lambda: commands.log_position,
             ),
             orders=OrdersNow(async_connections, news),
-            people=People(async_connections, login_hours=settings.login_hours),
+            people=people,
+            four_eyes=four_eyes_of(async_connections, commands.execute, erasures),
+            erasures=erasures,
             quotes=quotes,
             history=History(connections, clock.now),
             originals=Originals(connections.connection),
@@ -222,10 +234,23 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         await asyncio.to_thread(committer.stop)
         await metrics.close()
         await health.close()
-        await async_connections.close()
-        await asyncio.to_thread(connections.close)
+        await _close(async_connections, connections)
         announcer.close()
         clock.close()
+
+
+async def _open(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
+    await async_connections.open()
+    await asyncio.to_thread(connections.open)
+
+
+async def _close(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
+    await async_connections.close()
+    await asyncio.to_thread(connections.close)
+
+
+def _begin(*follow: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(each) for each in follow]
 
 
 async def _end(followers: Sequence[asyncio.Task[None]]) -> None:
@@ -412,7 +437,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("settle", 1, _settler(settings, at_hand).settle_today),
         Job("transfers", 1, _transfers_due(at_hand).run),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
-        Job("purge", 3600, lambda: purge_logins(url)),
+        Job("purge", 3600, lambda: purge_expired(url)),
     ]
 
 

@@ -19,6 +19,8 @@ from application.expected import TellTheOperator
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerDidNotStart
 from infrastructure.embedded.children import end_with_parent
 from infrastructure.embedded.folder import locked, publish, withdraw, write_json
+from infrastructure.privacy.master import MasterKeys
+from infrastructure.privacy.rotating import make_unless_there
 from infrastructure.settings import Settings
 from interfaces.roles.running import REFUSED, ROLES, SUPERVISED, configure_logging, operator_message, outcome
 from interfaces.supervised import Pauses, RoleProcess, Terminal
@@ -155,6 +157,7 @@ class Supervisor:
         if self._settings.database_url is None:
             postgres = EmbeddedPostgres(self._settings.data_dir)
             self._start_server("postgres", postgres)
+            self._find_master_key(postgres.owner_url)
             found |= {"database_url": postgres.app_url, "owner_database_url": postgres.owner_url}
         if self._settings.redis_url is None:
             redis = EmbeddedRedis(self._settings.data_dir)
@@ -163,8 +166,19 @@ class Supervisor:
         if found:
             # Who gives commands from outside must stamp and count days as the roles here do.
             settings = self._settings
-            publish(settings.data_dir, {**found, "clock": settings.clock, "calendar": settings.calendar})
+            file = settings.master_key_file
+            key = {} if file is None else {"master_key_file": str(file.absolute())}
+            told = {**found, **key, "clock": settings.clock, "calendar": settings.calendar}
+            publish(settings.data_dir, told)
             self._settings = structs.replace(self._settings, **found)
+
+    def _find_master_key(self, owner_url: str) -> None:
+        """The embedded Daybook has its master key in its data folder, made at its first start."""
+        settings = self._settings
+        if settings.master_key is None and settings.master_key_file is None:
+            file = settings.data_dir / "master.key"
+            make_unless_there(file, owner_url)
+            self._settings = structs.replace(settings, master_key_file=file)
 
     def _start_server(self, name: str, server: Server) -> None:
         # Noted before it starts: a start that fails half-way is stopped as well.
@@ -177,7 +191,7 @@ class Supervisor:
 
         url = self._settings.owner_database_url or self._settings.database_url
         assert url is not None, "servers are started first"  # noqa: S101 - for the type checker
-        migrate(url)
+        migrate(url, MasterKeys.of(self._settings), tell=self._terminal.say)
 
     def _tend_server(self, name: str, server: Server, pauses: Pauses) -> None:
         code = server.poll()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -58,6 +59,7 @@ class Activity(Projection):
         Transfer.Returned,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

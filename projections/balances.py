@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -57,6 +58,7 @@ class Balances(Projection):
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
         *Transfer.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

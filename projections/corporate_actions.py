@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -53,7 +54,14 @@ class CorporateActions(Projection):
     row = ActionRow
     key_columns = ("action_id",)
     indexes = ("(announced_position DESC)", "(symbol, announced_position DESC)")
-    ignores = (*Account.FACTS, *Order.FACTS, *Position.FACTS, *InterestPeriod.FACTS, *Transfer.FACTS)
+    ignores = (
+        *Account.FACTS,
+        *Order.FACTS,
+        *Position.FACTS,
+        *InterestPeriod.FACTS,
+        *Transfer.FACTS,
+        *Erasure.FACTS,
+    )
 
     def key(self, event: Event, fact: Fact) -> Key:
         """By action."""

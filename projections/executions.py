@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -106,6 +107,7 @@ class Executions(Projection):
         Position.FractionCashed,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

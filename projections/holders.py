@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -48,6 +49,7 @@ class Holders(Projection):
         *Transfer.FACTS,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, ReturnedLot
@@ -78,6 +79,7 @@ class Positions(Projection):
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
         *Transfer.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -80,6 +81,7 @@ class Statements(Projection):
         Account.DividendEntitled,
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
+        *Erasure.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

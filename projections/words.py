@@ -6,6 +6,7 @@ from typing import Any
 from domain.account import Account
 from domain.aggregate import Event
 from domain.corporate_action import CorporateAction
+from domain.erasure import Erasure
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position
@@ -95,6 +96,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"Received {e.amount} in lieu of {_shares(e.quantity)} {e.symbol} at {e.price}"
     ),
     Account.Reversed: _reversal,
+    Erasure.Certified: lambda e: (
+        f"Erased the person of user {e.user_id}: {', '.join(f'{n} {what}' for what, n in sorted(e.erased.items()))}"
+    ),
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",

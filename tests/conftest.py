@@ -15,6 +15,9 @@ from msgspec import Struct
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
 from infrastructure.settings import Settings
 
+MASTER_KEY = "bm8gb25lIGtub3dzIHRoZSBrZXkgb2YgdGhlIHRlc3Q="
+"""32 bytes in base64."""
+
 _TEMPLATE = "daybook_template"
 _numbers = count(1)
 
@@ -85,6 +88,7 @@ def settings(database: Database, redis_url: str, tmp_path: Path) -> Settings:
         database_url=database.app_url,
         owner_database_url=database.owner_url,
         redis_url=redis_url,
+        master_key=MASTER_KEY,
         data_dir=tmp_path,
         port=free_port(),
     )

@@ -10,7 +10,16 @@ from application import commands as c
 from application import corporate as f
 from application import correcting as r
 from application.answers import Answer
-from application.handlers import accounts, corporate, executions, orders, reversals, splits, transfers
+from application.handlers import (
+    accounts,
+    corporate,
+    erasures,
+    executions,
+    orders,
+    reversals,
+    splits,
+    transfers,
+)
 from application.ledger import Ledger
 
 
@@ -31,6 +40,7 @@ handle.register(c.SuspendAccount, accounts.suspend)
 handle.register(c.ReinstateAccount, accounts.reinstate)
 handle.register(c.CloseAccount, accounts.close)
 handle.register(c.ChooseLotMethod, accounts.choose_lot_method)
+handle.register(c.CertifyErasure, erasures.certify)
 handle.register(c.PlaceOrder, orders.place)
 handle.register(c.ReplaceOrder, orders.replace)
 handle.register(c.CancelOrder, orders.cancel)

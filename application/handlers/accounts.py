@@ -31,7 +31,7 @@ def suspend(command: c.SuspendAccount, ledger: Ledger) -> AccountAnswer:
 def reinstate(command: c.ReinstateAccount, ledger: Ledger) -> AccountAnswer:
     """End a suspension."""
     account = ledger.account(command.account_id)
-    account.reinstate(command.reason, at=ledger.now)
+    account.reinstate(command.reason, is_approved=command.is_approved, at=ledger.now)
     return AccountAnswer.of(account)
 
 

@@ -17,11 +17,15 @@ from domain.errors import (
     AccountMustNotBeClosed,
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
+    ReinstatementMustBeApproved,
 )
 from domain.reversal import Reversal, correcting
 from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
+
+SURVEILLANCE = "surveillance"
+"""How the reason of a suspension begins that surveillance decided: ending it takes two members of staff."""
 
 
 class AccountStatus(StrEnum):
@@ -46,6 +50,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
     owner_id: UUID | None = None
     status: AccountStatus = AccountStatus.OPEN
     opened_at: datetime | None = None
+    suspended_for: str | None = None  # the reason, while it is suspended
     cash: Money = NOTHING
     held: Money = NOTHING
     holds: dict[UUID, Money] = {}  # by open order to buy; tiny orders may hold 0.00
@@ -217,6 +222,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
 
         def apply(self, account: "Account") -> None:
             account.status = AccountStatus.SUSPENDED
+            account.suspended_for = self.reason
 
     class Reinstated(Event, frozen=True, kw_only=True):
         """Staff ended a suspension."""
@@ -225,6 +231,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
 
         def apply(self, account: "Account") -> None:
             account.status = AccountStatus.OPEN
+            account.suspended_for = None
 
     class Closed(Event, frozen=True, kw_only=True):
         """The account ended, empty."""
@@ -330,10 +337,14 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         if self.status is AccountStatus.OPEN:
             self.record(Account.Suspended, at=at, reason=reason)
 
-    def reinstate(self, reason: str, *, at: datetime) -> None:
-        """End a suspension; asking again changes nothing."""
+    def reinstate(self, reason: str, *, is_approved: bool = False, at: datetime) -> None:
+        """End a suspension, one that surveillance decided only with two who want it; asking again changes nothing."""
         self.require_not_closed()
         if self.status is AccountStatus.SUSPENDED:
+            if self.is_blocked_by_surveillance and not is_approved:
+                raise ReinstatementMustBeApproved(
+                    "surveillance blocked the account: two members of staff must agree"
+                )
             self.record(Account.Reinstated, at=at, reason=reason)
 
     def close(self, *, at: datetime) -> None:
@@ -378,6 +389,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         due = self.unsettled.get(trade.settles_on, Unsettled())
         shares = due.bought if isinstance(trade, Account.PurchaseDebited) else due.sold
         return shares.get(trade.symbol, NO_SHARES) < trade.quantity
+
+    @property
+    def is_blocked_by_surveillance(self) -> bool:
+        """Whether it is suspended for what surveillance found."""
+        return self.suspended_for is not None and self.suspended_for.startswith(SURVEILLANCE)
 
     def require_open(self) -> None:
         """Refuse what only an account in good standing may do."""

@@ -10,7 +10,14 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from application.answers import AccountAnswer, ActionAnswer, Answer, OrderAnswer, PeriodAnswer
+from application.answers import (
+    AccountAnswer,
+    ActionAnswer,
+    Answer,
+    ErasureAnswer,
+    OrderAnswer,
+    PeriodAnswer,
+)
 from application.brokerage import fold
 from application.commands import Stream
 from application.handlers import handle
@@ -37,6 +44,7 @@ class StoredAnswer(Struct, frozen=True, omit_defaults=True):
     order: OrderAnswer | None = None
     action: ActionAnswer | None = None
     period: PeriodAnswer | None = None
+    erasure: ErasureAnswer | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -174,7 +182,7 @@ class Batch:
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
         stored = _decode(answer)
-        found = stored.order or stored.account or stored.action or stored.period
+        found = stored.order or stored.account or stored.action or stored.period or stored.erasure
         assert found is not None, "what is kept is one of them"  # noqa: S101
         return found
 
@@ -245,6 +253,8 @@ def _stored(answer: Answer) -> StoredAnswer:
             return StoredAnswer(action=answer)
         case PeriodAnswer():
             return StoredAnswer(period=answer)
+        case ErasureAnswer():
+            return StoredAnswer(erasure=answer)
 
 
 def _key_of(request: Request) -> Key | None:

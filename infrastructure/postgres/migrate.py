@@ -2,7 +2,8 @@
 
 Each file runs once, in order, in a transaction of its own, and is remembered with its SHA-256: a file
 that was changed after it ran is refused. Files called `*_grants.sql` run every time, after all others. Several
-processes may call this at once: an advisory lock lets one of them work.
+processes may call this at once: an advisory lock lets one of them work. Last comes what SQL cannot do: personal data
+that stand in the clear are encrypted.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from msgspec import Struct
 from psycopg import Connection
 
 from application.expected import TellTheOperator
+from infrastructure.privacy.encrypting import Tell, encrypt_what_is_clear
+from infrastructure.privacy.master import MasterKeys
 
 _LOCK = 0x6461_7962_6D69_6772  # "daybmigr"
 
@@ -46,15 +49,20 @@ def migrations() -> list[Migration]:
     return sorted(found, key=lambda migration: (migration.is_repeated, migration.name))
 
 
-def migrate(owner_url: str) -> list[str]:
-    """Apply what is missing, as the role that owns the schema. Returns the names applied now."""
+def migrate(owner_url: str, masters: MasterKeys | None = None, tell: Tell = print) -> list[str]:
+    """Apply what is missing, as the role that owns the schema. Returns the names applied now.
+
+    The master keys are needed only where personal data stand in the clear: raises MasterKeyMustBeGiven.
+    """
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             " name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        return list(_apply_missing(connection))
+        applied = list(_apply_missing(connection))
+        encrypt_what_is_clear(connection, masters, tell)
+        return applied
 
 
 def _apply_missing(connection: Connection) -> Iterator[str]:

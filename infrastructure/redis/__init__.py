@@ -10,6 +10,7 @@
 | `executor:progress` | run and number of the last tick worked off, JSON, for 5 seconds | executor |
 | channel `quote_updates` | each `Tick`, JSON | market |
 | channels `log_appended`, `projected` | wake-ups | committer, projector |
+| channel `people_erased` | that somebody was erased, no payload | who erases |
 
 A URL is `redis://host:port/0` or `unix:///path/redis.sock`.
 """

@@ -17,6 +17,7 @@ QUOTE_UPDATES = "quote_updates"
 LOG_APPENDED = "log_appended"
 PROJECTED = "projected"
 MARKET_DAY = "market_day"
+PEOPLE_ERASED = "people_erased"
 
 Message = tuple[str, bytes]  # channel and payload
 

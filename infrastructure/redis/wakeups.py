@@ -14,7 +14,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from infrastructure.redis import connect
-from infrastructure.redis.channels import LOG_APPENDED, PROJECTED
+from infrastructure.redis.channels import LOG_APPENDED, PEOPLE_ERASED, PROJECTED
 
 log = structlog.get_logger()
 
@@ -48,6 +48,7 @@ class Announcer:
         self._position = 0
         self._orders: set[UUID] = set()
         self._projected: Projected = {}
+        self._erased = False
         self._due = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
@@ -64,6 +65,12 @@ class Announcer:
         """Projections have reached these positions."""
         with self._lock:
             self._projected.update(positions)
+        self._due.set()
+
+    def erased(self, _user_id: UUID) -> None:
+        """Somebody was erased; who it was is read from the database."""
+        with self._lock:
+            self._erased = True
         self._due.set()
 
     def close(self) -> None:
@@ -85,10 +92,12 @@ class Announcer:
 
     def _send(self) -> None:
         with self._lock:
-            position, orders, projected = self._position, self._orders, self._projected
-            self._position, self._orders, self._projected = 0, set(), {}
+            position, orders, projected, erased = self._position, self._orders, self._projected, self._erased
+            self._position, self._orders, self._projected, self._erased = 0, set(), {}, False
         if position:
             named = list(orders) if len(orders) <= MOST_ORDERS else None
             self._client.publish(LOG_APPENDED, msgspec.json.encode(Appended(position, named)))
         if projected:
             self._client.publish(PROJECTED, msgspec.json.encode(projected))
+        if erased:
+            self._client.publish(PEOPLE_ERASED, b"")

@@ -21,6 +21,7 @@ from infrastructure.bookkeeping.lean_factors import splits_in
 from infrastructure.settings import SettingIsWrong
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
+from interfaces.http.fields import kept_for_ever
 from projections.corporate_actions import ActionRow
 
 app = App(name="actions", help="Dividends and splits: announce them, see them, have them applied.")
@@ -134,7 +135,8 @@ def cancel(wanted: UUID, *, reason: str, general: GeneralFlags = _HERE) -> int:
     """
 
     def work(desk: ActionsDesk) -> int:
-        return _announced(desk.give(CancelAction(action_id=wanted, reason=reason)), as_json=False)
+        command = CancelAction(action_id=wanted, reason=kept_for_ever(reason, name="reason"))
+        return _announced(desk.give(command), as_json=False)
 
     return _at_desk(general, work)
 

@@ -82,10 +82,13 @@ def migrate(*, general: GeneralFlags = _HERE) -> int:
 
     def work() -> None:
         from infrastructure.postgres import migrate as migrations
+        from infrastructure.privacy.master import MasterKeys
         from interfaces.roles.running import with_servers
 
         settings = with_servers(settings_from(general))
-        migrations.migrate(settings.owner_database_url or settings.database_url or "")
+        is_given = settings.master_key or settings.master_key_file
+        masters = MasterKeys.of(settings) if is_given else None
+        migrations.migrate(settings.owner_database_url or settings.database_url or "", masters)
         print("The schema is up to date.")
 
     return _outcome(work)
@@ -108,7 +111,7 @@ app.command("interfaces.cli.settle:settle", name="settle")
 app.command("interfaces.cli.books:export", name="export")
 app.command("interfaces.cli.books:check", name="check")
 
-for _name in ("users", "projections", "transfers", "actions", "correct", "seals"):
+for _name in ("users", "projections", "transfers", "actions", "correct", "seals", "keys", "erase"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 for _name in ("verify", "prove", "verify-proof"):

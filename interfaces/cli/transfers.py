@@ -19,6 +19,7 @@ from infrastructure.settings import Settings
 from infrastructure.wiring import deciding, transfers_due, urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
+from interfaces.http.fields import kept_for_ever
 from interfaces.roles.running import REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
 from projections.questions import Question
@@ -79,13 +80,13 @@ def give_back(transfer: UUID, *, reason: str, general: GeneralFlags = _HERE) -> 
     """
 
     def work() -> int:
-        settings = with_servers(settings_from(general))
+        settings, why = with_servers(settings_from(general)), kept_for_ever(reason, name="reason")
         found = rows_of(settings, _ONE.sql(_columns()), {"transfer_id": transfer})
         if not found:
             raise TransferMustExist(f"there is no transfer {transfer}")
         with deciding(settings) as at_hand:
             by = Metadata(actor="operator", role="system", request_id=uuid4())
-            request = Request(command=return_of(found[0], reason), metadata=by)
+            request = Request(command=return_of(found[0], why), metadata=by)
             answer: Any = at_hand.committer.submit(request).result()
         assert isinstance(answer, AccountAnswer)  # noqa: S101  what this command is answered with
         print(

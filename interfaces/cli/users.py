@@ -16,8 +16,10 @@ from application.requests import Metadata, Request
 from domain.errors import Refusal
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer
+from infrastructure.four_eyes import people_of
 from infrastructure.people import People, Role, User
 from infrastructure.postgres.connections import async_pool
+from infrastructure.privacy.master import MasterKeys
 from infrastructure.settings import Settings
 from infrastructure.wiring import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
@@ -57,7 +59,7 @@ def create(
     """
 
     def work() -> int:
-        secret = password if password is not None else _asked()
+        secret = password if password is not None else asked_password()
         settings = _with_servers(general)
         user = create_user(settings, email=email, full_name=full_name, role=role, password=secret)
         account = "" if user.account_id is None else f" with account {user.account_id}"
@@ -116,15 +118,18 @@ async def _all(settings: Settings) -> list[User]:
 @asynccontextmanager
 async def _people(settings: Settings) -> AsyncIterator[People]:
     """People alone: neither Redis nor the market is needed to see or add them."""
+    masters = MasterKeys.of(settings)
     async with async_pool(urls_of(settings)[0], application="daybook users", size=1) as pool:
-        people = People(pool, login_hours=settings.login_hours)
+        people = people_of(settings, pool, masters)
         try:
+            await people.require_right_master()
             yield people
         finally:
             people.close()
 
 
-def _asked() -> str:
+def asked_password() -> str:
+    """What is typed on the terminal. Raises PasswordMustBeGiven without one."""
     if not sys.stdin.isatty():
         raise PasswordMustBeGiven("give --password, or run this on a terminal")
     return getpass.getpass("Password: ")

@@ -13,7 +13,7 @@ from infrastructure.projecting.operating import ProjectionStatus, RebuildJob, Un
 from infrastructure.projecting.rebuild.control import RebuildMustBeUnderWay
 from interfaces.http.call import Call
 from interfaces.http.entrance import ADMIN
-from interfaces.http.fields import Reason, printable
+from interfaces.http.fields import Reason, kept_for_ever, printable
 from interfaces.http.refusals import JobMustExist
 
 
@@ -47,14 +47,14 @@ class JobStarted(Struct, frozen=True, kw_only=True):
 @post("/admin/accounts/{account_id:uuid}/suspend", status_code=200, roles=ADMIN)
 async def suspend(request: Call, account_id: FromPath[UUID], data: JSONBody[Why]) -> AccountAnswer:
     """Stop an account's new orders and withdrawals. Refused: `account_must_exist` (404)."""
-    command = SuspendAccount(account_id=account_id, reason=printable(data.reason, name="reason"))
+    command = SuspendAccount(account_id=account_id, reason=_reason(data))
     return _account(await request.execute(command, keyed=False))
 
 
 @post("/admin/accounts/{account_id:uuid}/reinstate", status_code=200, roles=ADMIN)
 async def reinstate(request: Call, account_id: FromPath[UUID], data: JSONBody[Why]) -> AccountAnswer:
     """End a suspension. Refused: `account_must_exist` (404)."""
-    command = ReinstateAccount(account_id=account_id, reason=printable(data.reason, name="reason"))
+    command = ReinstateAccount(account_id=account_id, reason=_reason(data))
     return _account(await request.execute(command, keyed=False))
 
 
@@ -135,6 +135,10 @@ def _job(request: Call, job_id: UUID) -> RebuildJob:
     if found is None:
         raise JobMustExist(f"there is no job {job_id}")
     return found
+
+
+def _reason(why: Why) -> str:
+    return kept_for_ever(printable(why.reason, name="reason"), name="reason")
 
 
 def _rebuilt(request: Call, job_id: UUID) -> list[str]:

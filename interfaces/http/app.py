@@ -10,6 +10,7 @@ from infrastructure.wiring import ApiParts
 from interfaces.http import (
     account,
     admin,
+    approvals,
     auth,
     compliance,
     corporate_actions,
@@ -59,6 +60,7 @@ WITH_LOGIN = (
     admin,
     projections_care,
     reversals,
+    approvals,
 )
 
 

@@ -15,6 +15,7 @@ from application.requests import Metadata, Request
 from infrastructure.people import Login
 from infrastructure.reading import Read
 from infrastructure.wiring import ApiParts
+from interfaces.http.fields import kept_for_ever
 from interfaces.http.refusals import BodyMustBeSmall, LoginMustBeValid, RequestMustBeWellFormed
 from interfaces.http.visit import Visit, visit_of
 from projections.questions import Lookup, Question
@@ -140,7 +141,7 @@ class Call(LitestarRequest[Login, Any, Any]):
             raise RequestMustBeWellFormed(
                 "Idempotency-Key has 1 to 200 printable ASCII characters", parameter="Idempotency-Key"
             )
-        return key
+        return key if key is None else kept_for_ever(key, name="Idempotency-Key", parameter="Idempotency-Key")
 
     def _request_hash(self, body: Struct | None) -> bytes:
         route = f"{self.scope['method']} {self.scope['path']}\n".encode()

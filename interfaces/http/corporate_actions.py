@@ -22,6 +22,7 @@ from interfaces.http.fields import (
     Limit,
     MinPosition,
     Reason,
+    kept_for_ever,
     number,
     optional_number,
     printable,
@@ -111,7 +112,9 @@ async def cancel(request: Call, action_id: FromPath[UUID], data: JSONBody[WhyNot
 
     Refused: `corporate_action_must_exist` (404), `corporate_action_must_not_have_begun` (409).
     """
-    command = CancelAction(action_id=action_id, reason=printable(data.reason, name="reason"))
+    command = CancelAction(
+        action_id=action_id, reason=kept_for_ever(printable(data.reason, name="reason"), name="reason")
+    )
     return _action(await request.execute(command, keyed=False))
 
 

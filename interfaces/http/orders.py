@@ -22,6 +22,7 @@ from interfaces.http.fields import (
     Cursor,
     Limit,
     MinPosition,
+    kept_for_ever,
     number,
     optional_number,
     order_uuid,
@@ -167,6 +168,8 @@ async def cancel(request: Call, order_id: FromPath[UUID]) -> OrderView:
 
 def _command(call: Call, data: NewOrder) -> PlaceOrder:
     symbol, named, account_id = checked_symbol(data.symbol), data.client_order_id, call.account_id
+    if named is not None:
+        kept_for_ever(named, name="client_order_id")
     return PlaceOrder(
         account_id=account_id,
         order_id=fresh_id() if named is None else order_uuid(account_id, named),

@@ -18,7 +18,7 @@ from interfaces.http.admin import Why
 from interfaces.http.call import Call
 from interfaces.http.compliance import AccountFilter
 from interfaces.http.entrance import ADMIN, CUSTOMER, STAFF
-from interfaces.http.fields import Cursor, Limit, MinPosition, printable
+from interfaces.http.fields import Cursor, Limit, MinPosition, kept_for_ever, printable
 from interfaces.http.pages import Page, before, page
 from interfaces.http.refusals import RequestMustBeWellFormed
 from projections.transfers import (
@@ -125,7 +125,7 @@ async def give_back(request: Call, transfer_id: FromPath[UUID], data: JSONBody[W
 
     Refused: `transfer_must_exist` (404), `transfer_must_allow` (409).
     """
-    reason = printable(data.reason, name="reason")
+    reason = kept_for_ever(printable(data.reason, name="reason"), name="reason")
     read = await request.read(TRANSFER, min_position=None, own=False, transfer_id=transfer_id)
     if read.row is None:
         raise TransferMustExist(f"there is no transfer {transfer_id}")

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -75,8 +76,12 @@ def with_servers(settings: Settings) -> Settings:
     if settings.database_url is not None:
         servers.pop("database_url", None)
         servers.pop("owner_database_url", None)
+        servers.pop("master_key_file", None)
     if settings.redis_url is not None:
         servers.pop("redis_url", None)
+    key_file = servers.pop("master_key_file", None)
+    if key_file is not None and settings.master_key is None and settings.master_key_file is None:
+        settings = structs.replace(settings, master_key_file=Path(key_file))
     return structs.replace(settings, **servers)
 
 

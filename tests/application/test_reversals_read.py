@@ -24,6 +24,7 @@ def _read(office: Office, name: str) -> dict[Any, Any]:
         BY_NAME[name].apply(
             Fact(log_position=position, topic="", event=event, metadata=b'{"actor":"a","role":"r"}'), rows
         )
+    rows.changed()  # rows that follow others are made once nothing more is folded
     return rows._rows
 
 

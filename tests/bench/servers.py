@@ -25,6 +25,7 @@ from infrastructure.postgres.migrate import migrate
 from infrastructure.settings import Settings
 from interfaces.demo.instance import free_port
 from tests.bench.cpu import Meter
+from tests.conftest import MASTER_KEY
 
 OUTPUT = Path(".bench")
 TEMPLATE = "bench_template"
@@ -66,6 +67,7 @@ class Bench:
         found = Settings(
             database_url=app,
             owner_database_url=owner,
+            master_key=MASTER_KEY,
             redis_url=self.redis.url,
             data_dir=self.folder / "market",
             port=free_port(),

@@ -26,7 +26,7 @@ def flag_of(row: Row) -> str:
 
 def as_written(default: object) -> str:
     """A default as the page writes it."""
-    if default is None or default == ():
+    if default is None or default in ((), ""):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

@@ -16,6 +16,7 @@ from domain.errors import (
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
     Refusal,
+    ReinstatementMustBeApproved,
 )
 from domain.trade import Trade
 from tests.domain.examples import (
@@ -167,6 +168,18 @@ def test_suspending_and_reinstating_twice_records_each_once():
 
     assert facts(account) == [("Suspended", {"reason": "a reason"}), ("Reinstated", {"reason": "a reason"})]
     assert account.status is AccountStatus.OPEN
+
+
+def test_what_surveillance_blocked_is_reinstated_by_two_only():
+    account = an_account()
+    account.suspend("surveillance: eleven round trips in MSFT", at=NOW)
+    stored(account)
+
+    refuses(ReinstatementMustBeApproved, account, lambda: account.reinstate("it was a mistake", at=NOW))
+    account.reinstate("it was a mistake", is_approved=True, at=NOW)
+
+    assert facts(account) == [("Reinstated", {"reason": "it was a mistake"})]
+    assert not account.is_blocked_by_surveillance
 
 
 @pytest.mark.parametrize("left", ["cash", "shares", "hold"])

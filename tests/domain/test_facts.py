@@ -75,6 +75,7 @@ STORED = {
     "Transfer.Completed": "",
     "Transfer.Failed": "reason",
     "Transfer.Returned": "direction amount reason",
+    "Erasure.Certified": "user_id erased key_fingerprint requested_by requested_at approved_by approved_at erased_at",
 }
 
 WITHIN = {

@@ -14,6 +14,7 @@ from msgspec import structs
 from domain.account import Account, Entitlement, Unsettled
 from domain.aggregate import Event
 from domain.corporate_action import FIRM, CorporateAction
+from domain.erasure import Erasure
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
 from domain.position import Lot, Position, Relief, ReturnedLot, SplitLot, SplitReserve
@@ -31,6 +32,8 @@ DIVIDEND, SPLIT, MONTH, SPLIT_ORDER = (UUID(int=0xE0 + n) for n in range(4))
 SENT, LOST = UUID(int=0xF0), UUID(int=0xF1)
 SETTLES = date(2026, 3, 2)
 EX_DATE, PAY_DATE = date(2026, 3, 4), date(2026, 3, 20)
+ERASURE = UUID(int=0xE8)
+STAFF = (UUID(int=0xF8), UUID(int=0xF9))
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -284,6 +287,18 @@ def _story() -> list[Event]:
         _account(Account.Suspended, reason="papers are missing"),
         _account(Account.Reinstated, reason="papers came"),
         _account(Account.Closed),
+        _event(
+            Erasure.Certified,
+            ERASURE,
+            user_id=OWNER,
+            erased={"identity": 1, "origins": 3, "logins": 2},
+            key_fingerprint="00112233445566778899aabbccddeeff",
+            requested_by=STAFF[0],
+            requested_at=START,
+            approved_by=STAFF[1],
+            approved_at=START + timedelta(hours=1),
+            erased_at=START + timedelta(hours=1, seconds=1),
+        ),
     ]
 
 

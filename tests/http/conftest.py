@@ -11,7 +11,7 @@ import redis
 
 from infrastructure.settings import Settings
 from interfaces.cli import users
-from tests.conftest import Database, Servers, _as_superuser, free_port
+from tests.conftest import MASTER_KEY, Database, Servers, _as_superuser, free_port
 from tests.http.running import PASSWORD, Market, Running, serving, until
 
 _numbers = count(1)
@@ -39,6 +39,7 @@ def module_settings(
         database_url=module_database.app_url,
         owner_database_url=module_database.owner_url,
         redis_url=servers.redis.url,
+        master_key=MASTER_KEY,
         data_dir=folder,
         port=free_port(),
         fill_wait_ms=50,

@@ -129,6 +129,14 @@ class World:
         """The facts about these accounts."""
         return [fact for fact in self.facts if fact.event.account_id in account_ids]
 
+    def seen_by(self, aggregate: Aggregate) -> list[Fact]:
+        """The aggregate's own facts as far as it is folded: what the committer beside wrote may not be in it yet."""
+        return [
+            fact
+            for fact in self.facts
+            if fact.event.originator_id == aggregate.id and fact.event.originator_version <= aggregate.version
+        ]
+
     def cached(self) -> list[Aggregate]:
         """What the committer has in memory between two batches."""
         return list(self.committer._cache._entries.values())

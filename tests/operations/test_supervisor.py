@@ -115,7 +115,15 @@ def test_a_second_daybook_on_the_same_folder_is_refused(running: Up) -> None:
 def test_a_role_alone_finds_the_servers_of_the_daybook_that_runs(running: Up) -> None:
     found = find_servers(running.data_dir)
 
-    assert found.keys() == {"database_url", "owner_database_url", "redis_url", "clock", "calendar"}
+    assert found.keys() == {
+        "database_url",
+        "owner_database_url",
+        "redis_url",
+        "master_key_file",
+        "clock",
+        "calendar",
+    }
+    assert Path(found["master_key_file"]).stat().st_mode & 0o777 == 0o600
     running.end(signal.SIGTERM)
     with pytest.raises(NoDaybookRuns):
         find_servers(running.data_dir)

@@ -304,13 +304,13 @@ def test_the_audit_table_keeps_what_the_metadata_said(desk: Desk) -> None:
     assert said == ("quote 7", "k", UUID(int=8), UUID(int=9))
 
 
-def test_the_two_worked_histories_have_every_kind_of_event(desk: Desk) -> None:
+def test_the_two_worked_histories_have_every_kind_of_event_but_one(desk: Desk) -> None:
     work(desk)
     live_on(desk)
 
     missing = set(TOPICS.values()) - {fact.topic for fact in desk.facts()}
 
-    assert missing == set()
+    assert missing == {"Erasure.Certified"}  # whoever is erased has no account that could do all the rest
 
 
 def test_every_event_can_be_put_into_words(desk: Desk) -> None:

@@ -30,6 +30,7 @@ from domain.journal import postings
 from domain.order import Order
 from domain.position import Position
 from domain.terms import Side
+from domain.transfer import Direction
 from tests.application.office import WHY, Office, an_office
 from tests.domain.examples import ACCOUNT, NOW
 
@@ -128,6 +129,39 @@ def test_a_correction_must_change_something():
     same = r.CorrectCash(account_id=ACCOUNT, event=office.log[-1], amount=D("1000.00"), reason=WHY)
 
     office.refuses(CorrectionMustChangeSomething, lambda: office.send(same))
+
+
+def test_a_bank_returns_no_deposit_that_was_taken_back():
+    office = an_office()
+    wrong = office.deposit("250.00")
+    office.reverse(wrong)
+    stored = len(office.log)
+    told = c.ReturnTransfer(
+        account_id=ACCOUNT,
+        transfer_id=wrong.transfer_id,
+        reason="not_authorized",
+        direction=Direction.DEPOSIT,
+        amount=D("250.00"),
+    )
+
+    office.send(told)
+
+    assert len(office.log) == stored
+
+
+def test_what_a_bank_has_returned_is_not_taken_back():
+    office = an_office()
+    wrong = office.deposit("250.00")
+    told = c.ReturnTransfer(
+        account_id=ACCOUNT,
+        transfer_id=wrong.transfer_id,
+        reason="not_authorized",
+        direction=Direction.DEPOSIT,
+        amount=D("250.00"),
+    )
+    office.send(told)
+
+    office.refuses(EventMustBeReversible, lambda: office.reverse(wrong))
 
 
 def test_a_withdrawal_is_taken_back():

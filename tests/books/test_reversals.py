@@ -11,6 +11,7 @@ import pytest
 from application.commands import Command
 from domain.errors import Refusal
 from domain.values import quantity
+from infrastructure.books.check import check_books
 from infrastructure.correcting import Originals, Right
 from infrastructure.postgres.connections import connect
 from tests.books.story import Bookshop, wander
@@ -57,6 +58,7 @@ def test_outside_tools_accept_books_with_reversals(
     assert take_back(shop, seed=4), "after settlement too"
     shop.project()
 
+    assert check_books(shop.url, patience=0).violation is None
     file = shop.write(tmp_path, form)
 
     tools.require(form, file)

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, EventMustExist, NotFound
 from infrastructure.sealing.canonical import position_of
 from infrastructure.sealing.merkle import WIDTH, consistency_path, inclusion_path, leaf_hash
 from infrastructure.sealing.proofs import (
@@ -32,10 +32,6 @@ LARGEST_NUMBER = 2**62
 
 class SealMustExist(NotFound):
     """No seal has this number."""
-
-
-class EventMustExist(NotFound):
-    """No event is at this log position."""
 
 
 class EventMustBeSealed(Conflict):

@@ -122,18 +122,12 @@ def append(shop: Bookshop, kind: str, **otherwise: Any) -> int:
         version = max(r.originator_version for r in rows if r.originator_id == event.originator_id) + 1
         fields = {name: value(event) if callable(value) else value for name, value in otherwise.items()}
         event = replace(event, originator_version=version, recorded_at=shop.time, **fields)
-        new = Appending()
-        topic = TOPICS[type(event)]
-        new.add(
-            event,
-            position=rows[-1].log_position + 1,
-            topic=topic,
-            state=encode_event(event),
-            metadata=msgspec.json.encode({"actor": "nobody", "request_id": uuid4()}),
-        )
+        new = Appending(rows[-1].log_position)
+        said = msgspec.json.encode({"actor": "nobody", "request_id": uuid4()})
+        new.extend([event], topics=[TOPICS[type(event)]], states=[encode_event(event)], said=said)
         connection.execute(APPEND, new.columns())
     shop.project()
-    return rows[-1].log_position + 1
+    return new.end
 
 
 @pytest.mark.parametrize(

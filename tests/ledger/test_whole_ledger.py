@@ -5,6 +5,7 @@ once said about the past is said again, byte for byte.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -187,10 +188,11 @@ class WholeLedger(RuleBasedStateMachine):
         if not isinstance(self.give(command, by=self.world.through_a_bank), Refusal):
             self.transfers.append(command)
 
-    @precondition(lambda self: self.transfers)
     @rule(data=st.data(), says=st.sampled_from(["completed", "completed", "failed", "returned"]))
     def hear_from_the_bank(self, data: st.DataObject, says: str) -> None:
-        asked = data.draw(st.sampled_from(self.transfers))
+        asked = self.one_of(self.transfers, data)
+        if asked is None:
+            return
         ids = {"account_id": asked.account_id, "transfer_id": asked.transfer_id}
         way = Direction.DEPOSIT if isinstance(asked, c.Deposit) else Direction.WITHDRAWAL
         commands: dict[str, c.Command] = {
@@ -326,12 +328,21 @@ class WholeLedger(RuleBasedStateMachine):
         lots = tuple(LotChoice(lot_id=lot.lot_id, quantity=lot.quantity) for lot in reversed(position.lots))
         return {"lots": lots} if lots else {}
 
+    @staticmethod
+    def one_of(found: Sequence[Any], data: st.DataObject) -> Any:
+        """One of those, None of none. The same is drawn however many there are.
+
+        How many there are differs when an example is run again: the days and their fees are others then.
+        """
+        number = data.draw(st.integers(0, 999))
+        return found[number % len(found)] if found else None
+
     def some_order(self, data: st.DataObject) -> c.PlaceOrder:
         """An order given before, more often one that is still open."""
         states = [self.world.aggregates.get(order.order_id) for order in self.orders]
         are_open = [o for o, s in zip(self.orders, states, strict=True) if s is not None and s.is_open]
         wants_open = data.draw(st.integers(0, 3)) > 0
-        return data.draw(st.sampled_from(are_open if wants_open and are_open else self.orders))
+        return self.one_of(are_open if wants_open and are_open else self.orders, data)
 
     def any_order(self, data: st.DataObject) -> c.PlaceOrder:
         kind = data.draw(st.sampled_from(OrderType))
@@ -420,11 +431,10 @@ class WholeLedger(RuleBasedStateMachine):
             assert not isinstance(answer, Refusal)
             self.executions.append(execution_id)
 
-    @precondition(lambda self: self.executions)
     @rule(data=st.data())
     def execute_twice(self, data: st.DataObject) -> None:
         before = len(self.world.facts)
-        execution_id = data.draw(st.sampled_from(self.executions))
+        execution_id = self.one_of(self.executions, data)
         known = [f.event for f in self.world.facts if isinstance(f.event, Order.Executed)]
         event = next(e for e in known if e.execution_id == execution_id)
         ids = {"account_id": event.account_id, "order_id": event.originator_id}
@@ -434,10 +444,12 @@ class WholeLedger(RuleBasedStateMachine):
         assert not isinstance(self.give(again), Refusal)
         assert len(self.world.facts) == before
 
-    @precondition(lambda self: self.kept)
     @rule(data=st.data(), is_same=st.booleans())
     def use_a_key_again(self, data: st.DataObject, is_same: bool) -> None:
-        request, answer = data.draw(st.sampled_from(self.kept))
+        found = self.one_of(self.kept, data)
+        if found is None:
+            return
+        request, answer = found
         again = request if is_same else msgspec.structs.replace(request, request_hash=b"another")
         future = self.world.committer.submit(again)
         if is_same:
@@ -578,7 +590,7 @@ class WholeLedger(RuleBasedStateMachine):
             position, moment = first + further, None
             then = [fact for fact in facts if fact.log_position <= position]
         else:
-            near = data.draw(st.sampled_from(facts)).event.recorded_at
+            near = self.one_of(facts, data).event.recorded_at
             position, moment = None, near + timedelta(seconds=data.draw(st.sampled_from([-1, 0, 1e-6, 2])))
             then = [fact for fact in facts if fact.event.recorded_at <= moment]
         self.check_the_past((account_id, position, moment), then)
@@ -736,7 +748,7 @@ class WholeLedger(RuleBasedStateMachine):
             self.compare_everything(2000)
             for account_id in self.accounts:
                 facts = self.world.of([account_id])
-                for number in range(1, len(facts), 9):
+                for number in range(1, len(facts), 7):
                     self.check_the_past((account_id, facts[number].log_position, None), facts[: number + 1])
             for question, answer in self.world.answers[self.first_answer :]:
                 assert self.world.as_of(*question) == answer
@@ -754,7 +766,7 @@ def live(world: World, **others: Any) -> None:
 def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
     world = World(database.app_url)
     try:
-        live(world, max_examples=50, stateful_step_count=50)
+        live(world, max_examples=25, stateful_step_count=50)
 
         world.pass_time(7 * 24 * 3600)
         world.require_old_answers()

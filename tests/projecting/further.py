@@ -9,16 +9,19 @@ from msgspec.structs import replace
 
 from application import commands as c
 from application import corporate as f
+from application.correcting import Execution, ReverseExecution
 from application.rules import FundingTerms, TradingRules
-from domain.account import entitlement_of
+from domain.account import Account, entitlement_of
 from domain.interest import AnnualRate
+from domain.order import Order
+from domain.position import Position
 from domain.terms import LotMethod
 from domain.transfer import Direction
 from tests.projecting.worked import OWNER, D, Desk, fill, place
 
 CY, SPLIT, DIVIDEND, MISTAKE, FEBRUARY = (UUID(int=n) for n in range(101, 106))
 FUNDS, TAKEN_BACK, UNPAID, FAILED, PUT_BACK = (UUID(int=n) for n in range(111, 116))
-BOUGHT, AT_A_LOSS, AGAIN, TOO_SOON, REMAINS, CANCELLED = (UUID(int=n) for n in range(121, 127))
+BOUGHT, AT_A_LOSS, AGAIN, TOO_SOON, REMAINS, CANCELLED, MISTAKEN = (UUID(int=n) for n in range(121, 128))
 LATER = date(2026, 3, 4)  # two days after the worked morning
 OPENING = datetime(2026, 3, 4, 14, 30, tzinfo=UTC)
 
@@ -28,6 +31,7 @@ def live_on(desk: Desk) -> None:
     give(desk, traded())
     desk.time += timedelta(days=2)
     give(desk, settled())
+    take_back(desk)
     through_a_bank = TradingRules(funding=FundingTerms(is_instant=False))
     bank = Desk(desk.url, rules=through_a_bank)
     bank.time = desk.time
@@ -35,6 +39,17 @@ def live_on(desk: Desk) -> None:
     bank.close()
     desk.time = bank.time
     give(desk, [*dividend(), *interest()])
+
+
+def take_back(desk: Desk) -> None:
+    """An execution that never was, and none of its traces is left."""
+    give(desk, trade(MISTAKEN, "buy 2 IBM limit", "10"))
+    last = {type(fact.event): fact.event for fact in desk.facts()}
+    executed, cash, shares = (
+        last[kind] for kind in (Order.Executed, Account.PurchaseDebited, Position.LotOpened)
+    )
+    execution = Execution(executed=executed, cash=cash, shares=shares)
+    desk.do(ReverseExecution(account_id=CY, execution=execution, reason="entered twice"))
 
 
 def give(desk: Desk, commands: Iterable[Any]) -> None:

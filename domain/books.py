@@ -13,7 +13,8 @@ from functools import cache
 from msgspec import Struct
 
 from domain.account import Account
-from domain.journal import USD, Book, Posting, segment
+from domain.chart import segment
+from domain.journal import USD, Book, Posting
 from domain.position import Position
 from domain.values import NOTHING, Money, Quantity
 

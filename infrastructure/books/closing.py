@@ -15,8 +15,8 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
-from domain import journal as chart
-from domain.journal import Book
+from domain import chart
+from domain.journal import USD, Book
 from domain.values import NO_SHARES, NOTHING
 from infrastructure.books.scope import USED, Scope
 from infrastructure.projecting.tables import column_list, row_from
@@ -142,7 +142,7 @@ def _cash(row: Balance) -> Iterator[Closing]:
         chart.receivable(who): row.unsettled,
         chart.debt(who): -row.owed,
     }
-    return (Closing(account=name, commodity=chart.USD, amount=amount) for name, amount in told.items())
+    return (Closing(account=name, commodity=USD, amount=amount) for name, amount in told.items())
 
 
 def _shares(row: PositionRow) -> Iterator[Closing]:

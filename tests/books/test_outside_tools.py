@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from domain import journal as chart
+from domain import chart
 from domain.journal import Book, Posting
 from infrastructure.books.beancount import Beancount, next_day
 from infrastructure.books.closing import Closing, closings

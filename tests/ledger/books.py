@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domain import journal
+from domain import chart, journal
 from domain.account import Account
 from domain.aggregate import Event
 from domain.journal import imbalance, postings
@@ -57,10 +57,10 @@ class Books:
         What is withheld is among it until it is paid on. What the regulators get of sales is owed since the trade date and comes in with their settlement.
         """
         for symbol in symbols:
-            assert not self.sum_of(":SR:", commodity=journal.stock(symbol)), symbol
-        customers = self.sum_of(":FreeCredit") + self.sum_of(":RegFees:") + self.usd(journal.TAX_WITHHELD)
+            assert not self.sum_of(":SR:", commodity=chart.stock(symbol)), symbol
+        customers = self.sum_of(":FreeCredit") + self.sum_of(":RegFees:") + self.usd(chart.TAX_WITHHELD)
         to_come = sum((due.fees for account in accounts for due in account.unsettled.values()), NOTHING)
-        assert self.usd(journal.CUSTOMERS_BANK) + customers == -to_come
+        assert self.usd(chart.CUSTOMERS_BANK) + customers == -to_come
 
     def require_account(self, account: Account, positions: Iterable[Position]) -> None:
         """Our mirror of the customer, the customer's cash, and the shares, as the aggregates have them."""
@@ -71,19 +71,19 @@ class Books:
         )
         firms = self.sum_of(f":Firm:Cust:C{who}:")
         assert own + firms == 0
-        assert self.usd(journal.held_for_orders(who)) == account.held
-        assert self.usd(journal.receivable(who)) == account.unsettled_proceeds
-        assert self.usd(journal.free(who)) == account.available - account.unsettled_proceeds
-        assert self.usd(journal.held_for_withdrawal(who)) == account.withdrawing
-        assert self.usd(journal.debt(who)) == -account.owed
+        assert self.usd(chart.held_for_orders(who)) == account.held
+        assert self.usd(chart.receivable(who)) == account.unsettled_proceeds
+        assert self.usd(chart.free(who)) == account.available - account.unsettled_proceeds
+        assert self.usd(chart.held_for_withdrawal(who)) == account.withdrawing
+        assert self.usd(chart.debt(who)) == -account.owed
         for position in positions:
             self._require_shares(who, position)
 
     def _require_shares(self, who: UUID, position: Any) -> None:
         symbol = position.symbol
-        at_cost = (journal.shares_at_cost(who, symbol), symbol)
-        unit = journal.stock(symbol)
+        at_cost = (chart.shares_at_cost(who, symbol), symbol)
+        unit = chart.stock(symbol)
         assert self.balances[at_cost] == position.quantity
         assert self.costs[at_cost] == position.cost
-        assert -self.balances[journal.owned_held(who, symbol), unit] == position.reserved
-        assert -self.balances[journal.owned_free(who, symbol), unit] == position.free
+        assert -self.balances[chart.owned_held(who, symbol), unit] == position.reserved
+        assert -self.balances[chart.owned_free(who, symbol), unit] == position.free

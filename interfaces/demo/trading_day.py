@@ -74,8 +74,7 @@ class Story:
 
     def positions(self) -> list[Json]:
         """The customer's positions."""
-        found: Any = self.customer.get("/api/v1/portfolio/positions")
-        return list(found)
+        return list(self.customer.get("/api/v1/portfolio/positions")["items"])
 
     def shares(self, symbol: str) -> Decimal:
         """How many shares of a symbol the customer has."""

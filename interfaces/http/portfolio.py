@@ -15,8 +15,9 @@ from domain.values import NOTHING, TICK, rounded
 from infrastructure.reading import Read
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
-from interfaces.http.fields import MinPosition
+from interfaces.http.fields import Cursor, Limit, MinPosition
 from interfaces.http.marks import mark
+from interfaces.http.pages import Page, page, place_in
 from projections.balances import BALANCE_OF_ACCOUNT, Balance
 from projections.positions import POSITIONS_IN_ONE, LotRow, PositionInOne
 
@@ -96,11 +97,16 @@ async def portfolio(request: Call, min_position: MinPosition = None) -> Portfoli
 
 
 @get("/portfolio/positions", roles=CUSTOMER)
-async def positions(request: Call, min_position: MinPosition = None) -> list[PositionView]:
-    """The positions that are not flat, valued now, by symbol."""
+async def positions(
+    request: Call, limit: Limit = 500, cursor: Cursor = None, min_position: MinPosition = None
+) -> Page[PositionView]:
+    """Pages of the positions that are not flat, valued now, by symbol."""
+    after = "" if cursor is None else place_in("positions", cursor)
     read = await request.read(POSITIONS_IN_ONE, min_position=min_position, account_id=request.account_id)
     request.answered_by(read)
-    return [view for view in _views(request, read.rows) if view.quantity]
+    rows = [row for row in read.rows if row.quantity and row.symbol > after]
+    found = page(rows[: limit + 1], limit=limit, kind="positions", position=lambda row: row.symbol)
+    return Page(items=_views(request, found.items), next_cursor=found.next_cursor)
 
 
 async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionInOne]]:

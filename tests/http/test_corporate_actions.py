@@ -33,7 +33,7 @@ def scheduling(running: Running) -> Iterator[None]:
 
 
 def shares_of(client: httpx.Client, symbol: str) -> dict[str, Any] | None:
-    found = client.get("/api/v1/portfolio/positions").json()
+    found = client.get("/api/v1/portfolio/positions").json()["items"]
     return next((one for one in found if one["symbol"] == symbol), None)
 
 

@@ -63,7 +63,7 @@ def test_the_portfolio_is_cash_and_shares_at_the_last_sale(customer: httpx.Clien
     assert portfolio["invested"] == "1040.00"
     assert float(portfolio["value"]) == float(portfolio["cash"]) + 1040
     assert portfolio["total_profit"] == position["unrealised"]
-    assert customer.get("/api/v1/portfolio/positions").json() == [position]
+    assert customer.get("/api/v1/portfolio/positions").json()["items"] == [position]
     assert len(position["lots"]) == 1
 
     market.previous_close = datetime.now(UTC)  # another session begins: nothing gained in it yet
@@ -78,7 +78,7 @@ def test_profit_of_a_sale_is_realised_and_the_flat_position_is_not_listed(custom
     assert (bought["status"], sold["status"]) == ("filled", "filled")
 
     portfolio = customer.get("/api/v1/portfolio").json()
-    assert portfolio["positions"] == customer.get("/api/v1/portfolio/positions").json() == []
+    assert portfolio["positions"] == customer.get("/api/v1/portfolio/positions").json()["items"] == []
     assert portfolio["value"] == portfolio["cash"]
     assert Decimal(portfolio["realised"]) == Decimal(portfolio["cash"]) - 10_000
     movements = customer.get("/api/v1/wallet/transactions").json()["items"]

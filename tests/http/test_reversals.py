@@ -104,7 +104,7 @@ def test_an_execution_is_reversed_as_a_whole(staff, customer, bought):
     read = customer.get(f"/api/v1/orders/{bought['order_id']}", params=found).json()
     assert (read["filled_quantity"], read["busted_quantity"]) == ("0.000000", "10.000000")
     assert read["executions"][0]["reversed_at"] is not None
-    assert customer.get("/api/v1/portfolio/positions", params=found).json() == []
+    assert customer.get("/api/v1/portfolio/positions", params=found).json()["items"] == []
 
 
 def test_an_execution_is_corrected(staff, customer, bought):

@@ -35,7 +35,7 @@ def trade(customer: httpx.Client, side: str, quantity: str, limit: str, **more: 
 
 
 def lots(customer: httpx.Client) -> list[dict[str, Any]]:
-    (position,) = customer.get("/api/v1/portfolio/positions").json()
+    (position,) = customer.get("/api/v1/portfolio/positions").json()["items"]
     found: list[dict[str, Any]] = position["lots"]
     return found
 
@@ -120,7 +120,7 @@ def test_a_loss_that_is_bought_back_is_not_allowed_and_the_year_says_so(
     lost = -float(execution["profit"])
     assert lost > 0
     assert float(execution["wash_disallowed"]) == pytest.approx(lost * 0.4, abs=0.006)
-    (position,) = customer.get("/api/v1/portfolio/positions").json()
+    (position,) = customer.get("/api/v1/portfolio/positions").json()["items"]
     (lot,) = position["lots"]
     assert lot["replaces"] == execution["execution_id"]
     assert lot["disallowed"] == execution["wash_disallowed"] == position["wash_disallowed"]

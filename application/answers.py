@@ -121,7 +121,7 @@ class OrderAnswer(Struct, kw_only=True, gc=False):
             venue=order.venue,
             revision=order.revision,
             charges=total(tuple(order.charged.values())),
-            charges_held=order.charges_held,
+            charges_held=order.charges_held if order.is_open else NOTHING,
             lot_method=order.lot_method,
             lots=terms.chosen_lots,
             busted_quantity=order.busted,

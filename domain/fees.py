@@ -41,7 +41,7 @@ _ROUNDING = {
 
 
 class Rate(Struct, frozen=True, kw_only=True):
-    """One rate, from a trade date on until the next rate of the same name.
+    """One rate, from a trade date on until the next rate of the same name on the same side.
 
     `most` caps the exact figure of one execution, `least` is the least an order pays; both in dollars.
     """
@@ -116,8 +116,8 @@ class FeeSchedule:
 
     def _charging(self, day: date, side: Side) -> Iterable[Rate]:
         for rates in self._rates.values():
-            begun = [rate for rate in rates if rate.since <= day]
-            if begun and side in begun[-1].sides and (begun[-1].rate or begun[-1].least):
+            begun = [rate for rate in rates if rate.since <= day and side in rate.sides]
+            if begun and (begun[-1].rate or begun[-1].least):
                 yield begun[-1]
 
 

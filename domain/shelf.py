@@ -141,7 +141,8 @@ class Shelf:
         return stop is None or for_sells is None or for_sells > stop
 
     def _find_prices(self) -> None:
-        self.has_moved = False
+        # While shares of its quote are taken, the next quote must come by `turns_to`, which gives them back.
+        self.has_moved = bool(self.buys.taken or self.sells.taken)
         self.buys_up_to = max((-ladder[0][0] for ladder in self.buys.ready if ladder), default=None)
         self.sells_from = min((ladder[0][0] for ladder in self.sells.ready if ladder), default=None)
         self.buy_stop_from = self.buys.stops[0][0] if self.buys.stops else None

@@ -60,7 +60,7 @@ def trading_rules(settings: Settings) -> TradingRules:
     commission = () if settings.commission_file is None else commissions_from(settings.commission_file)
     return TradingRules(
         collar=settings.collar,
-        fees=FeeSchedule((*commission, *rates)),
+        fees=FeeSchedule((*rates, *commission)),  # a sale that brings little pays the regulators first
         cycle=CalendarCycle(calendar_named(settings.calendar), sessions=settings.settlement_days),
         funding=FundingTerms(
             is_instant=settings.funding == "instant", delay=timedelta(seconds=settings.funding_delay)

@@ -126,7 +126,7 @@ class Orders(Projection):
         row.leaves_quantity = event.leaves_quantity
         row.status = "partially_filled" if event.leaves_quantity else "filled"
         if not event.leaves_quantity:
-            row.ended_at = event.recorded_at
+            row.ended_at, row.charges_held = event.recorded_at, NOTHING
 
     @on(Order.Reversed)
     def reversed(self, event: Order.Reversed, rows: Rows[OrderRow]) -> None:
@@ -213,7 +213,7 @@ def _born(event: Event, terms: OrderTerms, fact: Fact) -> OrderRow:
 
 def _end(row: OrderRow, status: str, reason: str, at: datetime) -> None:
     row.status, row.reason, row.ended_at = status, reason, at
-    row.leaves_quantity = NO_SHARES
+    row.leaves_quantity, row.charges_held = NO_SHARES, NOTHING
 
 
 ORDER = Lookup("orders", OrderRow, by=("order_id", "account_id"))

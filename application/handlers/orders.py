@@ -125,7 +125,7 @@ def _hold_difference(account: Account, order: Order, *, change: Price, ledger: L
     if change > NOTHING:
         account.hold(change, order_id=order.id, at=ledger.now)
     elif change < NOTHING:
-        account.release(-change, order_id=order.id, at=ledger.now)
+        account.release(-change, order_id=order.id, is_open=True, at=ledger.now)
 
 
 def _reserve_difference(order: Order, *, before: OrderTerms, ledger: Ledger) -> None:

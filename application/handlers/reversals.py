@@ -109,7 +109,7 @@ def _release_surplus(account: Account, order: Order, ledger: Ledger) -> None:
     """Give back what the order held for the shares that are not traded again."""
     surplus = account.held_for(order.id) - order.cover
     if surplus > 0:
-        account.release(surplus, order_id=order.id, at=ledger.now)
+        account.release(surplus, order_id=order.id, is_open=order.is_open, at=ledger.now)
 
 
 def _give_back_transfer(event: Any, ledger: Ledger) -> None:

@@ -191,4 +191,4 @@ def _adjust(
         )
     surplus = account.held_for(order.id) - order.cover
     if surplus > NOTHING:
-        account.release(surplus, order_id=order.id, at=at)
+        account.release(surplus, order_id=order.id, is_open=True, at=at)

@@ -119,15 +119,16 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
             account._hold(self.order_id, self.amount)
 
     class FundsReleased(Event, frozen=True, kw_only=True):
-        """So much cash is no longer promised to an order."""
+        """So much cash is no longer promised to an order, which may live on `is_open` with a hold of nothing."""
 
         order_id: UUID
         amount: Money
+        is_open: bool = False
 
         def apply(self, account: "Account") -> None:
             account.held -= self.amount
             rest = account.holds.pop(self.order_id) - self.amount
-            if rest:
+            if rest or self.is_open:
                 account.holds[self.order_id] = rest
 
     class PurchaseDebited(Event, frozen=True, kw_only=True):
@@ -288,10 +289,13 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
             raise AvailableCashMustCoverOrder(f"{self.available} is available, {amount} is needed")
         self.record(Account.FundsHeld, at=at, order_id=order_id, amount=amount)
 
-    def release(self, amount: Money, *, order_id: UUID, at: datetime) -> None:
-        """Give back cash that an order no longer needs; without a hold there is nothing to record."""
+    def release(self, amount: Money, *, order_id: UUID, is_open: bool = False, at: datetime) -> None:
+        """Give back cash that an order no longer needs; without a hold there is nothing to record.
+
+        `is_open` says that the order lives on.
+        """
         if order_id in self.holds:
-            self.record(Account.FundsReleased, at=at, order_id=order_id, amount=amount)
+            self.record(Account.FundsReleased, at=at, order_id=order_id, amount=amount, is_open=is_open)
 
     def debit_purchase(
         self, purchase: Trade, *, hold_after: Money, corrects: Event | None = None, at: datetime

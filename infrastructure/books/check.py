@@ -4,6 +4,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.errors import InstantMustBeWellFormed
 from infrastructure.books.checking import Checker, Progress, Violation
 from infrastructure.books.comparing import compare_tables
 from infrastructure.books.scope import await_tables, require_account
@@ -28,13 +29,18 @@ def check_books(
     tell: Progress = lambda at, end: None,
     patience: float = 30,
 ) -> Checked:
-    """Check up to where the log ends now. Raises AccountMustExist, ReadTableMustReachPosition."""
+    """Check up to where the log ends now. Raises AccountMustExist, ReadTableMustReachPosition.
+
+    InstantMustBeWellFormed when the log does not reach as far as `after`.
+    """
     with connect(url, application="daybook check books") as connection:
         end = last_row(connection)[0]
+        if after > end:
+            raise InstantMustBeWellFormed(f"the log ends at {end}: nothing is there after {after}")
         await_tables(connection, end, patience)
         if account_id is not None:
             require_account(connection, account_id)
-        checker = Checker(connection, after=min(after, end), account_id=account_id)
+        checker = Checker(connection, after=after, account_id=account_id)
         violation, tables_at = checker.run(up_to=end, tell=tell), None
         if violation is None:
             violation, tables_at = compare_tables(connection, after=after, account_id=account_id)

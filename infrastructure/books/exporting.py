@@ -26,9 +26,9 @@ FORMATS: tuple[str, ...] = get_args(Format)
 
 SUFFIXES = {"beancount": "beancount", "hledger": "journal", "csv": "csv", "parquet": "parquet"}
 MEDIA_TYPES = {
-    "beancount": "text/plain; charset=utf-8",
-    "hledger": "text/plain; charset=utf-8",
-    "csv": "text/csv; charset=utf-8",
+    "beancount": "text/plain",
+    "hledger": "text/plain",
+    "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
 

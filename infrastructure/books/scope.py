@@ -120,7 +120,7 @@ def _known(
     if at is None:
         return end, recorded_at
     if recorded_at is None or at >= recorded_at:
-        if at > now():
+        if at >= now():
             raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
         with connection.transaction():  # what is being decided right now may bear this moment's stamp
             connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))

@@ -18,7 +18,7 @@ STORED = {
     "Account.Deposited": "transfer_id amount repaid",
     "Account.Withdrawn": "transfer_id amount held",
     "Account.FundsHeld": "order_id amount",
-    "Account.FundsReleased": "order_id amount",
+    "Account.FundsReleased": "order_id amount is_open",
     "Account.PurchaseDebited:2": (
         "order_id execution_id symbol quantity price amount leaves_quantity released settles_on street"
     ),

@@ -127,7 +127,7 @@ def _order(order: Order, history: list[Fact]) -> OrderRow:
         notional=order.notional,
         amount=order.spent,
         charges=total(tuple(order.charged.values())),
-        charges_held=order.charges_held,
+        charges_held=order.charges_held if order.is_open else NOTHING,
         average_price=order.average_price,
         placed_at=order.placed_at,
         accepted_at=order.accepted_at,

@@ -107,6 +107,7 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
 app.command("interfaces.cli.settle:settle", name="settle")
 app.command("interfaces.cli.books:export", name="export")
 app.command("interfaces.cli.books:check", name="check")
+app.command("interfaces.cli.replay:replay", name="replay")
 
 for _name in ("users", "projections", "transfers", "actions", "seals"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)

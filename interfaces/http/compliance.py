@@ -10,7 +10,6 @@ from litestar.params import FromPath, QueryParameter
 from application.history import AccountAsOf
 from infrastructure.sealing.desk import SealView, SealWithLeaves
 from infrastructure.sealing.proofs import InclusionProof
-from interfaces.http.account import At
 from interfaces.http.call import Call
 from interfaces.http.entrance import STAFF
 from interfaces.http.fields import (
@@ -19,9 +18,9 @@ from interfaces.http.fields import (
     Limit,
     LogPosition,
     MinPosition,
-    exactly_one,
     printable,
 )
+from interfaces.http.moments import At, EffectiveAt, Explain, KnownAt, account_at, moment_of
 from interfaces.http.pages import Page, before, page
 from projections.audit import AUDIT, AuditRow
 
@@ -61,19 +60,18 @@ async def as_of(
     account_id: FromPath[UUID],
     at: At = None,
     log_position: LogPosition = None,
+    known_at: KnownAt = None,
+    effective_at: EffectiveAt = None,
+    explain: Explain = False,
     min_position: MinPosition = None,
 ) -> AccountAsOf:
-    """Any account as it stood at a moment or at a log position, inclusive; exactly one of them.
+    """Any account as it stood at a moment or at a log position, inclusive, or effective at one moment as known at another.
 
     Refused: `account_must_exist`, `moment_must_be_within_the_accounts_life` (404),
     `instant_must_be_well_formed` (422).
     """
-    moment, position = exactly_one(at, log_position)
-    found = await request.parts.history.as_of(
-        account_id, log_position=position, at=moment, min_position=min_position
-    )
-    request.visit.stand_at(found.log_position)
-    return found
+    moment = moment_of(at=at, log_position=log_position, known_at=known_at, effective_at=effective_at)
+    return await account_at(request, account_id, moment, explain=explain, min_position=min_position)
 
 
 @get("/compliance/seals", roles=STAFF)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,8 +13,11 @@ from msgspec import Struct
 
 from application.answers import OrderAnswer
 from application.brokerage import fold
+from application.changes import AccountDifference, difference
 from application.errors import DatabaseMustAnswer, ReadTableMustReachPosition
 from application.history import AccountAsOf, account_as_of
+from application.walking import OrderWalk, walk
+from domain.aggregate import Event
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
 from infrastructure.eventstore.log import LOG_LOCK, Recorded, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
@@ -28,6 +31,9 @@ from projections.questions import Lookup, Question
 
 T = TypeVar("T", bound=Struct)
 R = TypeVar("R")
+
+Instant = int | datetime
+"""A log position, or a moment."""
 
 WAIT_FOR_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 
@@ -234,8 +240,7 @@ class History:
         """The same, in the calling thread."""
         with self._pool.connection() as connection:
             rows = self._known(connection, account_id, log_position, at, min_position)
-        events = ((row.log_position, row.event()) for row in rows)
-        return account_as_of(account_id, events, effective_at=effective_at, explain=explain)
+        return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
 
     def _known(
         self,
@@ -255,6 +260,30 @@ class History:
             raise AccountMustExist(f"there is no account {account_id}")
         return rows
 
+    def difference(self, account_id: UUID, from_: Instant, to: Instant) -> AccountDifference:
+        """What is different at `to` from what was at `from_`, both inclusive, in the calling thread.
+
+        Raises as `as_of` does, and InstantMustBeWellFormed when `to` is the earlier one.
+        """
+        with self._pool.connection() as connection:
+            before = self._known(connection, account_id, *_either(from_))
+            rows = self._known(connection, account_id, *_either(to))
+        if len(rows) < len(before):
+            raise InstantMustBeWellFormed("the second moment is before the first")
+        begun = before[-1].log_position if before else 0
+        return difference(account_id, _events(rows), from_position=begun)
+
+    def walk(self, order_id: UUID) -> OrderWalk:
+        """One order's life, step by step, in the calling thread. Raises OrderMustExist."""
+        with self._pool.connection() as connection:
+            found = connection.execute(
+                "SELECT account_id FROM stored_events WHERE originator_id = %s LIMIT 1", (order_id,)
+            ).fetchone()
+            rows = [] if found is None else read_account(connection, found[0], up_to=None, at=None)
+        if found is None:
+            raise OrderMustExist(f"there is no order {order_id}")
+        return walk(order_id, found[0], _events(_through_the_last_about(order_id, rows)))
+
     def _require_past(
         self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
     ) -> None:
@@ -268,6 +297,21 @@ class History:
         # What is being decided right now may bear this moment's stamp: wait for its commit.
         with connection.transaction():
             connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
+
+
+def _events(rows: Sequence[Recorded]) -> Iterator[tuple[int, Event]]:
+    return ((row.log_position, row.event()) for row in rows)
+
+
+def _either(moment: Instant) -> tuple[int | None, datetime | None]:
+    return (moment, None) if isinstance(moment, int) else (None, moment)
+
+
+def _through_the_last_about(order_id: UUID, rows: Sequence[Recorded]) -> Sequence[Recorded]:
+    """What came after the order's last fact need not be read: an event about an order has its id in its bytes."""
+    text = str(order_id).encode()
+    last = max((number for number, row in enumerate(rows) if text in row.state), default=-1)
+    return rows[: last + 1]
 
 
 async def in_a_thread(work: Callable[..., R], *parameters: Any, **named: Any) -> R:

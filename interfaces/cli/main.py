@@ -108,6 +108,7 @@ app.command("interfaces.cli.settle:settle", name="settle")
 app.command("interfaces.cli.books:export", name="export")
 app.command("interfaces.cli.books:check", name="check")
 app.command("interfaces.cli.replay:replay", name="replay")
+app.command("interfaces.cli.replay:walk", name="walk")
 
 for _name in ("users", "projections", "transfers", "actions", "seals"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)

@@ -1,4 +1,4 @@
-"""`daybook replay`: any account at any moment, and what made every number."""
+"""`daybook replay` and `daybook walk`: any account at any moment, what made every number, and the life of an order."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,9 +16,10 @@ from application.lineage import Contribution
 from domain.errors import InstantMustBeWellFormed, MomentMustBeWithinTheAccountsLife, Refusal
 from infrastructure.books.standing import as_beancount
 from infrastructure.past import open_history
-from infrastructure.reading import History
+from infrastructure.reading import History, Instant
 from interfaces.cli.books import DatabaseUrl, DataDir, clock_of, found_settings, moment, refusing
-from interfaces.moments import end_of_day
+from interfaces.cli.differing import show_difference, show_walk
+from interfaces.moments import end_of_day, log_position_in
 from interfaces.roles.running import FAULT
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -34,12 +35,13 @@ class Asked(Struct, frozen=True, kw_only=True):
     effective_at: datetime | None
 
 
-def replay(
+def replay(  # noqa: PLR0913  the flags of a command are its parameters
     account: UUID,
     *,
     at: str | None = None,
     known_at: str | None = None,
     log_position: Position = None,
+    compare: str | None = None,
     format: Format = "table",
     explain: Flag = False,
     data_dir: DataDir = None,
@@ -59,6 +61,8 @@ def replay(
         As known at this moment: corrections recorded later are not looked at. --at then says to when things count.
     log_position
         As known at this log position, inclusive.
+    compare
+        A second moment, day or log position: show what has changed until then, and by which events.
     format
         table for people, json, or beancount.
     explain
@@ -66,6 +70,10 @@ def replay(
     """
 
     def work(history: History) -> None:
+        if compare is not None:
+            first = _only(at, known_at, log_position, is_plain=format != "beancount" and not explain)
+            show_difference(history.difference(account, first, instant_in(compare)), as_json=format == "json")
+            return
         then = _then(history, account, _asked(at, known_at, log_position), explain=explain)
         if format == "json":
             print(msgspec.json.encode(then).decode())
@@ -75,6 +83,21 @@ def replay(
             print("\n".join(_table(then)))
 
     return telling_the_past(work, data_dir, database_url)
+
+
+def walk(
+    order: UUID, *, json: Flag = False, data_dir: DataDir = None, database_url: DatabaseUrl = None
+) -> int:
+    """Walk through one order's life: every fact about it, with the account before and after.
+
+    Parameters
+    ----------
+    order
+        The order's id.
+    json
+        Say it as one line of JSON.
+    """
+    return telling_the_past(lambda history: show_walk(history, order, as_json=json), data_dir, database_url)
 
 
 def telling_the_past(work: Callable[[History], None], data_dir: DataDir, database_url: DatabaseUrl) -> int:
@@ -115,6 +138,20 @@ def _asked(at: str | None, known_at: str | None, log_position: int | None) -> As
         return Asked(log_position=None, known_at=counts, effective_at=None)
     known = None if known_at is None else moment_or_day(known_at)
     return Asked(log_position=log_position, known_at=known, effective_at=counts)
+
+
+def instant_in(text: str) -> Instant:
+    """A log position, a moment, or the end of a day (UTC). Raises InstantMustBeWellFormed."""
+    return log_position_in(text) or moment_or_day(text)
+
+
+def _only(at: str | None, known_at: str | None, log_position: int | None, *, is_plain: bool) -> Instant:
+    """The first moment of a comparison."""
+    if not is_plain:
+        raise InstantMustBeWellFormed("--compare goes with --format table or json, and explains by itself")
+    if sum(one is not None for one in (at, known_at, log_position)) != 1:
+        raise InstantMustBeWellFormed("--compare needs one of --at, --known-at and --log-position beside it")
+    return log_position or moment_or_day(at or known_at or "")
 
 
 def _then(history: History, account_id: UUID, asked: Asked, *, explain: bool) -> AccountAsOf:

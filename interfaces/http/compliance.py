@@ -7,7 +7,10 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
+from application.changes import AccountDifference
 from application.history import AccountAsOf
+from application.walking import OrderWalk
+from infrastructure.reading import in_a_thread
 from infrastructure.sealing.desk import SealView, SealWithLeaves
 from infrastructure.sealing.proofs import InclusionProof
 from interfaces.http.call import Call
@@ -20,7 +23,17 @@ from interfaces.http.fields import (
     MinPosition,
     printable,
 )
-from interfaces.http.moments import At, EffectiveAt, Explain, KnownAt, account_at, moment_of
+from interfaces.http.moments import (
+    At,
+    EffectiveAt,
+    Explain,
+    FromMoment,
+    KnownAt,
+    ToMoment,
+    account_at,
+    moment_of,
+    position_or_instant,
+)
 from interfaces.http.pages import Page, before, page
 from projections.audit import AUDIT, AuditRow
 
@@ -74,6 +87,25 @@ async def as_of(
     return await account_at(request, account_id, moment, explain=explain, min_position=min_position)
 
 
+@get("/compliance/accounts/{account_id:uuid}/difference", roles=STAFF)
+async def difference(
+    request: Call, account_id: FromPath[UUID], from_: FromMoment, to: ToMoment
+) -> AccountDifference:
+    """What changed in an account from one moment or log position to another, field by field, and by which events.
+
+    Refused: `account_must_exist`, `moment_must_be_within_the_accounts_life` (404),
+    `instant_must_be_well_formed` (422).
+    """
+    moments = position_or_instant(from_), position_or_instant(to)
+    return await in_a_thread(request.parts.history.difference, account_id, *moments)
+
+
+@get("/compliance/orders/{order_id:uuid}/walk", roles=STAFF)
+async def walk(request: Call, order_id: FromPath[UUID]) -> OrderWalk:
+    """One order's life, fact by fact, with the account before and after each. Refused: `order_must_exist` (404)."""
+    return await in_a_thread(request.parts.history.walk, order_id)
+
+
 @get("/compliance/seals", roles=STAFF)
 async def seals(request: Call, limit: Limit = 50, cursor: Cursor = None) -> Page[SealView]:
     """The seals of the log, newest first.
@@ -101,4 +133,4 @@ async def proof(request: Call, log_position: FromPath[int], seal: SealNumber = N
     return await request.parts.seals.ask(partial(desk.prove_for_others, number=seal), log_position)
 
 
-ROUTES = [audit, as_of, seals, seal, proof]
+ROUTES = [audit, as_of, difference, walk, seals, seal, proof]

@@ -11,7 +11,7 @@ from application.history import AccountAsOf
 from domain.errors import InstantMustBeWellFormed
 from interfaces.http.call import Call
 from interfaces.http.fields import instant
-from interfaces.moments import end_of_day
+from interfaces.moments import end_of_day, log_position_in
 
 At: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=64, description="A moment with its offset from UTC")
@@ -26,6 +26,14 @@ EffectiveAt: TypeAlias = Annotated[
     ),
 ]
 Explain: TypeAlias = Annotated[bool, QueryParameter(description="Name the events that made each number")]
+
+FromMoment: TypeAlias = Annotated[
+    str,
+    QueryParameter(name="from", max_length=64, description="A moment or a log position: the earlier one"),
+]
+ToMoment: TypeAlias = Annotated[
+    str, QueryParameter(max_length=64, description="A moment or a log position: the later one")
+]
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -48,6 +56,11 @@ def moment_of(
         known_at=None if known is None else instant(known),
         effective_at=None if effective_at is None else end_of_day(effective_at) or instant(effective_at),
     )
+
+
+def position_or_instant(text: str) -> int | datetime:
+    """A log position, a moment, or a day to its end (UTC). Raises InstantMustBeWellFormed."""
+    return log_position_in(text) or end_of_day(text) or instant(text)
 
 
 async def account_at(

@@ -1,5 +1,6 @@
 """The past of an account: two times, what made each number; over HTTP and on the command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -130,3 +131,53 @@ def test_an_account_that_is_not_there_cannot_be_replayed(running: Running) -> No
     found = daybook(running, "replay", str(uuid4()), "--log-position", "1")
 
     assert (found.returncode, found.stderr.startswith("daybook: there is no account")) == (2, True)
+
+
+def test_staff_see_what_changed_and_by_which_events(running: Running, staff: Any, lived: Any) -> None:
+    account_id, (first, second), _ = lived
+    url = f"/api/v1/compliance/accounts/{account_id}/difference"
+
+    found = staff["compliance"].get(url, params={"from": first, "to": second})
+
+    assert found.status_code == 200, found.text
+    cash = next(one for one in found.json()["changes"] if one["field"] == "cash")
+    assert cash == {"field": "cash", "before": "7.00", "after": "12.00", "changed_by": [second]}
+    words = ("replay", account_id, "--log-position", str(first), "--compare", str(second))
+    assert daybook(running, *words, "--format", "json").stdout == found.text + "\n"
+    assert f"cash: 7.00 -> 12.00\n    by {second} Account.Deposited" in daybook(running, *words).stdout
+    before = staff["compliance"].get(url, params={"from": "1999-01-01", "to": second})
+    refused(before, 404, "moment_must_be_within_the_accounts_life")
+    refused(
+        staff["compliance"].get(url, params={"from": second, "to": first}), 422, "instant_must_be_well_formed"
+    )
+    refused(lived[2].get(url, params={"from": first, "to": second}), 403, "role_must_allow")
+
+
+@pytest.mark.parametrize(
+    "words", [["--at", "2026-01-01", "--known-at", "2026-01-01"], ["--log-position", "1", "--explain"]]
+)
+def test_a_comparison_that_is_not_clear_is_refused(running: Running, lived: Any, words: list[str]) -> None:
+    found = daybook(running, "replay", lived[0], *words, "--compare", "3")
+
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+
+
+def test_staff_walk_through_an_order(running: Running, staff: Any, lived: Any) -> None:
+    body = {"symbol": "AAPL", "side": "buy", "type": "limit", "quantity": "1", "limit_price": "1.00"}
+    order = lived[2].post("/api/v1/orders", json=body).json()["order_id"]
+
+    found = staff["compliance"].get(f"/api/v1/compliance/orders/{order}/walk")
+
+    assert found.status_code == 200, found.text
+    held = found.json()["steps"][0]
+    assert (held["event"], held["before"]["held"], held["after"]["held"]) == (
+        "Account.FundsHeld",
+        "0.00",
+        "1.00",
+    )
+    told = json.loads(daybook(running, "walk", order, "--json").stdout)
+    assert told["steps"][: len(found.json()["steps"])] == found.json()["steps"]
+    assert "Order.Placed" in daybook(running, "walk", order).stdout
+    refused(staff["compliance"].get(f"/api/v1/compliance/orders/{uuid4()}/walk"), 404, "order_must_exist")
+    nobody = daybook(running, "walk", str(uuid4()))
+    assert (nobody.returncode, nobody.stderr.startswith("daybook: there is no order")) == (2, True)

@@ -4,33 +4,37 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from application.answers import OrderAnswer
 from application.brokerage import fold
+from application.effect import in_effect
+from application.lineage import Contribution, Lineage
+from application.views import PositionAsOf, account_view, order_view, position_view
 from domain.account import Account, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import MomentMustBeWithinTheAccountsLife
 from domain.order import Order
-from domain.position import Lot, Position
-from domain.values import Money, Quantity
+from domain.position import Position
+from domain.values import Money, Price
 
 
-class PositionAsOf(Struct, frozen=True, kw_only=True):
-    """Shares of one symbol then; `cost` is of the shares held, `realised` the profit of those sold."""
+class QuoteUsed(Struct, frozen=True, kw_only=True):
+    """The quote, by its sequence, that the account's last execution of a symbol took, and at what price."""
 
     symbol: str
-    quantity: Quantity
-    reserved: Quantity
-    cost: Money
-    realised: Money
-    lots: list[Lot]
+    quote: int
+    price: Price
+    executed_at: datetime
+    log_position: int
 
 
 class AccountAsOf(Struct, frozen=True, kw_only=True):
     """The account then. `log_position` is its last event's, `events` how many made it so.
 
-    The same question, asked again at any later time, has the same answer.
+    The same question, asked again at any later time, has the same answer. `holds` are by open order. With an
+    `effective_at`, only facts that count to a time up to it are in it. `lineage` is there when it was asked for:
+    by the path of a number in this answer (with orders as `orders/ID/…`), the events that add up to it.
     """
 
     account_id: UUID
@@ -47,66 +51,93 @@ class AccountAsOf(Struct, frozen=True, kw_only=True):
     withdrawable: Money
     settlements: dict[date, Unsettled]
     good_faith_violations: list[date]
+    holds: dict[UUID, Money]
     positions: list[PositionAsOf]
     open_orders: list[OrderAnswer]
+    last_quotes: list[QuoteUsed]
+    effective_at: datetime | UnsetType = UNSET
+    lineage: dict[str, list[Contribution]] | UnsetType = UNSET
 
 
-def account_as_of(account_id: UUID, history: Iterable[tuple[int, Event]]) -> AccountAsOf:
+class Standing:
+    """A whole account while its events are folded, oldest first."""
+
+    def __init__(self, account_id: UUID) -> None:
+        self.account_id = account_id
+        self.aggregates: dict[UUID, Aggregate] = {}
+        self.log_position = 0
+        self._changed_at: dict[UUID, int] = {}
+        self._quotes: dict[str, QuoteUsed] = {}
+        self._count = 0
+        self._last: Event | None = None
+
+    def take_in(self, position: int, event: Event) -> Aggregate:
+        """Fold one event. Returns the aggregate it changed."""
+        aggregate: Aggregate = fold(self.aggregates.get(event.originator_id), (event,))
+        self.aggregates[event.originator_id] = aggregate
+        self._changed_at[event.originator_id] = self.log_position = position
+        self._count, self._last = self._count + 1, event
+        if isinstance(event, Order.Executed) and isinstance(aggregate, Order) and event.quote:
+            self._quotes[aggregate.symbol] = QuoteUsed(
+                symbol=aggregate.symbol,
+                quote=event.quote,
+                price=event.price,
+                executed_at=event.recorded_at,
+                log_position=position,
+            )
+        return aggregate
+
+    @property
+    def account(self) -> Account:
+        """The account itself. Raises MomentMustBeWithinTheAccountsLife while it has not been opened."""
+        account = self.aggregates.get(self.account_id)
+        if not isinstance(account, Account):
+            raise MomentMustBeWithinTheAccountsLife(f"account {self.account_id} did not exist then")
+        return account
+
+    def position_in(self, symbol: str) -> Position | None:
+        """The position in a symbol, if there ever was one."""
+        of_symbol = (
+            one for one in self.aggregates.values() if isinstance(one, Position) and one.symbol == symbol
+        )
+        return next(of_symbol, None)
+
+    def answer(self, *, effective_at: datetime | None = None, lineage: Lineage | None = None) -> AccountAsOf:
+        """The account as it stands now in the fold. Raises MomentMustBeWithinTheAccountsLife."""
+        account, last, every = self.account, self._last, self.aggregates.values()
+        assert last is not None, "the account was opened by an event"  # noqa: S101
+        positions = [position_view(one) for one in every if isinstance(one, Position)]
+        open_orders = [one for one in every if isinstance(one, Order) and one.is_open]
+        orders = [order_view(one, self._changed_at[one.id]) for one in open_orders]
+        return AccountAsOf(
+            account_id=self.account_id,
+            log_position=self.log_position,
+            recorded_at=last.recorded_at,
+            events=self._count,
+            **account_view(account),
+            positions=sorted(positions, key=lambda one: one.symbol),
+            open_orders=sorted(orders, key=lambda one: (one.placed_at, str(one.order_id))),
+            last_quotes=sorted(self._quotes.values(), key=lambda one: one.symbol),
+            effective_at=UNSET if effective_at is None else effective_at,
+            lineage=UNSET if lineage is None else lineage.of(every),
+        )
+
+
+def account_as_of(
+    account_id: UUID,
+    history: Iterable[tuple[int, Event]],
+    *,
+    effective_at: datetime | None = None,
+    explain: bool = False,
+) -> AccountAsOf:
     """Fold an account's events, each with its log position, oldest first.
 
+    With `effective_at` facts that count to a later time are left out; `explain` adds the lineage.
     Raises MomentMustBeWithinTheAccountsLife when there are none: the account did not exist yet.
     """
-    aggregates: dict[UUID, Aggregate] = {}
-    orders_at: dict[UUID, int] = {}
-    count, last, position = 0, None, 0
-    for position, event in history:
-        aggregates[event.originator_id] = fold(aggregates.get(event.originator_id), (event,))
-        orders_at[event.originator_id] = position
-        count, last = count + 1, event
-    account = aggregates.get(account_id)
-    if last is None or not isinstance(account, Account):
-        raise MomentMustBeWithinTheAccountsLife(f"account {account_id} did not exist then")
-    return AccountAsOf(
-        account_id=account_id,
-        log_position=position,
-        recorded_at=last.recorded_at,
-        events=count,
-        status=account.status,
-        cash=account.cash,
-        held=account.held,
-        available=account.available,
-        withdrawing=account.withdrawing,
-        owed=account.owed,
-        unsettled=account.unsettled_proceeds,
-        withdrawable=account.withdrawable,
-        settlements=account.unsettled,
-        good_faith_violations=account.good_faith_violations,
-        positions=_positions(aggregates.values()),
-        open_orders=_open_orders(aggregates.values(), orders_at),
-    )
-
-
-def _positions(aggregates: Iterable[Aggregate]) -> list[PositionAsOf]:
-    found = [
-        PositionAsOf(
-            symbol=position.symbol,
-            quantity=position.quantity,
-            reserved=position.reserved,
-            cost=position.cost,
-            realised=position.realised,
-            lots=position.lots,
-        )
-        for position in aggregates
-        if isinstance(position, Position)
-    ]
-    return sorted(found, key=lambda position: position.symbol)
-
-
-def _open_orders(aggregates: Iterable[Aggregate], orders_at: dict[UUID, int]) -> list[OrderAnswer]:
-    answers = []
-    for order in aggregates:
-        if isinstance(order, Order) and order.is_open:
-            answer = OrderAnswer.of(order)
-            answer.log_position = orders_at[order.id]
-            answers.append(answer)
-    return sorted(answers, key=lambda answer: (answer.placed_at, str(answer.order_id)))
+    standing, lineage = Standing(account_id), Lineage() if explain else None
+    for position, event in history if effective_at is None else in_effect(list(history), effective_at):
+        aggregate = standing.take_in(position, event)
+        if lineage is not None:
+            lineage.note(position, event, aggregate)
+    return standing.answer(effective_at=effective_at, lineage=lineage)

@@ -2,21 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import psycopg
 from msgspec import Struct
-from psycopg_pool import ConnectionPool
 
 from application.answers import OrderAnswer
 from application.brokerage import fold
+from application.changes import AccountDifference, difference
 from application.errors import DatabaseMustAnswer, ReadTableMustReachPosition
 from application.history import AccountAsOf, account_as_of
+from application.walking import OrderWalk, walk
+from domain.aggregate import Event
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
-from infrastructure.eventstore.log import LOG_LOCK, last_row, read_account
+from infrastructure.eventstore.log import LOG_LOCK, Recorded, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer
 from infrastructure.news import News
@@ -27,6 +30,10 @@ from projections.projection import Projection
 from projections.questions import Lookup, Question
 
 T = TypeVar("T", bound=Struct)
+R = TypeVar("R")
+
+Instant = int | datetime
+"""A log position, or a moment."""
 
 WAIT_FOR_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 
@@ -180,10 +187,17 @@ class OrdersNow:
             await self._news.order_changed(order_id, min(remaining, LOOK_AGAIN_S))
 
 
+class Lender(Protocol):
+    """Lends connections, as a pool does."""
+
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """One, for as long as it is needed."""
+
+
 class History:
     """Accounts as they stood."""
 
-    def __init__(self, pool: "ConnectionPool[psycopg.Connection[Any]]", now: Callable[[], datetime]) -> None:
+    def __init__(self, pool: Lender, now: Callable[[], datetime]) -> None:
         self._pool = pool
         self._now = now
 
@@ -193,31 +207,82 @@ class History:
         *,
         log_position: int | None,
         at: datetime | None,
+        effective_at: datetime | None = None,
+        explain: bool = False,
         min_position: int | None = None,
     ) -> AccountAsOf:
-        """The account at a log position or a moment, inclusive; the log must reach `min_position`.
+        """The account as known at a log position or a moment, inclusive; the log must reach `min_position`.
 
+        With `effective_at` only facts that count to a time up to it are in it; `explain` adds what made its numbers.
         Raises AccountMustExist, MomentMustBeWithinTheAccountsLife, or InstantMustBeWellFormed for a
         moment that has not passed: what will be recorded then is not known yet.
         """
-        try:
-            return await asyncio.to_thread(self.as_of_now, account_id, log_position, at, min_position)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise DatabaseMustAnswer("the database does not answer; try again") from error
+        return await in_a_thread(
+            self.as_of_now,
+            account_id,
+            log_position,
+            at,
+            min_position,
+            effective_at=effective_at,
+            explain=explain,
+        )
 
     def as_of_now(
-        self, account_id: UUID, log_position: int | None, at: datetime | None, min_position: int | None = None
+        self,
+        account_id: UUID,
+        log_position: int | None,
+        at: datetime | None,
+        min_position: int | None = None,
+        *,
+        effective_at: datetime | None = None,
+        explain: bool = False,
     ) -> AccountAsOf:
         """The same, in the calling thread."""
         with self._pool.connection() as connection:
-            reached = last_row(connection)[0]
-            if min_position is not None and reached < min_position:
-                raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
-            self._require_past(connection, log_position, at)
-            rows = read_account(connection, account_id, up_to=log_position, at=at)
-            if not rows and not read_account(connection, account_id, up_to=None, at=None):
-                raise AccountMustExist(f"there is no account {account_id}")
-        return account_as_of(account_id, ((row.log_position, row.event()) for row in rows))
+            rows = self._known(connection, account_id, log_position, at, min_position)
+        return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
+
+    def _known(
+        self,
+        connection: psycopg.Connection[Any],
+        account_id: UUID,
+        log_position: int | None,
+        at: datetime | None,
+        min_position: int | None = None,
+    ) -> list[Recorded]:
+        """The account's rows that were recorded up to there, for ever the same ones."""
+        reached = last_row(connection)[0]
+        if min_position is not None and reached < min_position:
+            raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
+        self._require_past(connection, log_position, at)
+        rows = read_account(connection, account_id, up_to=log_position, at=at)
+        if not rows and not read_account(connection, account_id, up_to=None, at=None):
+            raise AccountMustExist(f"there is no account {account_id}")
+        return rows
+
+    def difference(self, account_id: UUID, from_: Instant, to: Instant) -> AccountDifference:
+        """What is different at `to` from what was at `from_`, both inclusive, in the calling thread.
+
+        Raises as `as_of` does, and InstantMustBeWellFormed when `to` is the earlier one.
+        """
+        with self._pool.connection() as connection:
+            before = self._known(connection, account_id, *_either(from_))
+            rows = self._known(connection, account_id, *_either(to))
+        if len(rows) < len(before):
+            raise InstantMustBeWellFormed("the second moment is before the first")
+        begun = before[-1].log_position if before else 0
+        return difference(account_id, _events(rows), from_position=begun)
+
+    def walk(self, order_id: UUID) -> OrderWalk:
+        """One order's life, step by step, in the calling thread. Raises OrderMustExist."""
+        with self._pool.connection() as connection:
+            found = connection.execute(
+                "SELECT account_id FROM stored_events WHERE originator_id = %s LIMIT 1", (order_id,)
+            ).fetchone()
+            rows = [] if found is None else read_account(connection, found[0], up_to=None, at=None)
+        if found is None:
+            raise OrderMustExist(f"there is no order {order_id}")
+        return walk(order_id, found[0], _events(_through_the_last_about(order_id, rows)))
 
     def _require_past(
         self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
@@ -232,6 +297,29 @@ class History:
         # What is being decided right now may bear this moment's stamp: wait for its commit.
         with connection.transaction():
             connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
+
+
+def _events(rows: Sequence[Recorded]) -> Iterator[tuple[int, Event]]:
+    return ((row.log_position, row.event()) for row in rows)
+
+
+def _either(moment: Instant) -> tuple[int | None, datetime | None]:
+    return (moment, None) if isinstance(moment, int) else (None, moment)
+
+
+def _through_the_last_about(order_id: UUID, rows: Sequence[Recorded]) -> Sequence[Recorded]:
+    """What came after the order's last fact need not be read: an event about an order has its id in its bytes."""
+    text = str(order_id).encode()
+    last = max((number for number, row in enumerate(rows) if text in row.state), default=-1)
+    return rows[: last + 1]
+
+
+async def in_a_thread(work: Callable[..., R], *parameters: Any, **named: Any) -> R:
+    """Ask the database in a thread of its own. Raises DatabaseMustAnswer."""
+    try:
+        return await asyncio.to_thread(work, *parameters, **named)
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseMustAnswer("the database does not answer; try again") from error
 
 
 def _answer(question: Question[T], projection: Projection, values: Sequence[Any]) -> T:

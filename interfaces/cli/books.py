@@ -66,13 +66,13 @@ def export(
     """
 
     def work() -> int:
-        settings = _found(data_dir, database_url)
-        wanted = Wanted(account_id=account, since=from_, until=to, known_at=_moment(as_known_at))
+        settings = found_settings(data_dir, database_url)
+        wanted = Wanted(account_id=account, since=from_, until=to, known_at=moment(as_known_at))
         if format == "parquet" and output is None and sys.stdout.isatty():
             raise OutputMustBeWritable("Parquet is not for a terminal: give --output")
         with progress("export", "log positions") as tell, _sink(output) as out:
             for part in exported(
-                settings.database_url or "", format, wanted, now=_clock(settings), tell=tell
+                settings.database_url or "", format, wanted, now=clock_of(settings), tell=tell
             ):
                 out.write(part)
         return 0
@@ -108,7 +108,7 @@ def books(
     """
 
     def work() -> int:
-        url = _found(data_dir, database_url).database_url or ""
+        url = found_settings(data_dir, database_url).database_url or ""
         with progress("books", "log positions") as tell:
             found = check_books(url, after=from_, account_id=account, tell=tell)
         print(msgspec.json.encode(found).decode() if json else _sentence(found))
@@ -174,13 +174,13 @@ def _sink(path: Path | None) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-def _found(data_dir: Path | None, database_url: str | None) -> Settings:
+def found_settings(data_dir: Path | None, database_url: str | None) -> Settings:
     """Settings with a database; Redis is not needed here."""
     settings = Settings.from_environment(data_dir=data_dir, database_url=database_url)
     return settings if settings.database_url is not None else with_servers(settings)
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
@@ -192,7 +192,7 @@ def _moment(text: str | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def _clock(settings: Settings) -> Callable[[], datetime]:
+def clock_of(settings: Settings) -> Callable[[], datetime]:
     """What has passed for certain: on the market's own clock only what is before the log's last event."""
     if settings.clock == "market":
         return lambda: datetime.min.replace(tzinfo=UTC)

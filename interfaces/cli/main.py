@@ -110,6 +110,8 @@ def demo(*, general: GeneralFlags = _HERE) -> int:
 app.command("interfaces.cli.settle:settle", name="settle")
 app.command("interfaces.cli.books:export", name="export")
 app.command("interfaces.cli.books:check", name="check")
+app.command("interfaces.cli.replay:replay", name="replay")
+app.command("interfaces.cli.replay:walk", name="walk")
 
 for _name in ("users", "projections", "transfers", "actions", "correct", "seals", "keys", "erase"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)

@@ -7,10 +7,12 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
+from application.changes import AccountDifference
 from application.history import AccountAsOf
+from application.walking import OrderWalk
+from infrastructure.reading import in_a_thread
 from infrastructure.sealing.desk import SealView, SealWithLeaves
 from infrastructure.sealing.proofs import InclusionProof
-from interfaces.http.account import At
 from interfaces.http.call import Call
 from interfaces.http.entrance import STAFF
 from interfaces.http.fields import (
@@ -19,8 +21,18 @@ from interfaces.http.fields import (
     Limit,
     LogPosition,
     MinPosition,
-    exactly_one,
     printable,
+)
+from interfaces.http.moments import (
+    At,
+    EffectiveAt,
+    Explain,
+    FromMoment,
+    KnownAt,
+    ToMoment,
+    account_at,
+    moment_of,
+    position_or_instant,
 )
 from interfaces.http.pages import Page, before, page
 from projections.audit import AUDIT, AuditRow
@@ -61,19 +73,37 @@ async def as_of(
     account_id: FromPath[UUID],
     at: At = None,
     log_position: LogPosition = None,
+    known_at: KnownAt = None,
+    effective_at: EffectiveAt = None,
+    explain: Explain = False,
     min_position: MinPosition = None,
 ) -> AccountAsOf:
-    """Any account as it stood at a moment or at a log position, inclusive; exactly one of them.
+    """Any account as it stood at a moment or at a log position, inclusive, or effective at one moment as known at another.
 
     Refused: `account_must_exist`, `moment_must_be_within_the_accounts_life` (404),
     `instant_must_be_well_formed` (422).
     """
-    moment, position = exactly_one(at, log_position)
-    found = await request.parts.history.as_of(
-        account_id, log_position=position, at=moment, min_position=min_position
-    )
-    request.visit.stand_at(found.log_position)
-    return found
+    moment = moment_of(at=at, log_position=log_position, known_at=known_at, effective_at=effective_at)
+    return await account_at(request, account_id, moment, explain=explain, min_position=min_position)
+
+
+@get("/compliance/accounts/{account_id:uuid}/difference", roles=STAFF)
+async def difference(
+    request: Call, account_id: FromPath[UUID], from_: FromMoment, to: ToMoment
+) -> AccountDifference:
+    """What changed in an account from one moment or log position to another, field by field, and by which events.
+
+    Refused: `account_must_exist`, `moment_must_be_within_the_accounts_life` (404),
+    `instant_must_be_well_formed` (422).
+    """
+    moments = position_or_instant(from_), position_or_instant(to)
+    return await in_a_thread(request.parts.history.difference, account_id, *moments)
+
+
+@get("/compliance/orders/{order_id:uuid}/walk", roles=STAFF)
+async def walk(request: Call, order_id: FromPath[UUID]) -> OrderWalk:
+    """One order's life, fact by fact, with the account before and after each. Refused: `order_must_exist` (404)."""
+    return await in_a_thread(request.parts.history.walk, order_id)
 
 
 @get("/compliance/seals", roles=STAFF)
@@ -103,4 +133,4 @@ async def proof(request: Call, log_position: FromPath[int], seal: SealNumber = N
     return await request.parts.seals.ask(partial(desk.prove_for_others, number=seal), log_position)
 
 
-ROUTES = [audit, as_of, seals, seal, proof]
+ROUTES = [audit, as_of, difference, walk, seals, seal, proof]

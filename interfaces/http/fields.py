@@ -96,13 +96,6 @@ def instant(text: str) -> datetime:
         raise InstantMustBeWellFormed(f"{text!r} is not a moment such as 2026-01-31T14:30:00Z") from None
 
 
-def exactly_one(at: str | None, log_position: int | None) -> tuple[datetime | None, int | None]:
-    """The moment or the log position that was asked for. Raises InstantMustBeWellFormed for both or none."""
-    if (at is None) == (log_position is None):
-        raise InstantMustBeWellFormed("either `at` or `log_position` is needed, and not both")
-    return (None if at is None else instant(at)), log_position
-
-
 def order_uuid(account_id: UUID, client_order_id: str) -> UUID:
     """The id of the order that a customer calls `client_order_id`: the same each time."""
     return uuid5(account_id, "order/" + client_order_id)

@@ -59,7 +59,7 @@ from projections.orders import DAY_ORDERS_PLACED_BEFORE, ORDER, ORDERS_OF_ACCOUN
 from projections.positions import POSITIONS_OF_ACCOUNT
 from projections.shares import LATEST
 from projections.statements import STATEMENT_AT, STATEMENTS_OF_ACCOUNT, Statements
-from tests.ledger import naive, naive_over_time
+from tests.ledger import lineage, naive, naive_over_time
 from tests.ledger.world import World
 
 SYMBOLS = ["AAPL", "BRK.B"]
@@ -610,6 +610,7 @@ class WholeLedger(RuleBasedStateMachine):
         folded = account_as_of(account_id, [(fact.log_position, fact.event) for fact in then])
         assert answer == msgspec.json.encode(folded)
         assert folded.cash == sum((naive.cash_moved(fact) or NOTHING for fact in then), NOTHING)
+        lineage.require_numbers_explained(folded, self.world.explained(*question), then)
         self.world.answers.append((question, answer))
 
     @rule(data=st.data(), interval=st.sampled_from(INTERVALS), back=st.sampled_from([0, 3600, 10**6]))

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from application.brokerage import fold
+from application.history import AccountAsOf
 from application.rules import FundingTerms, TradingRules
 from domain.aggregate import Aggregate
 from domain.fees import FeeSchedule, Per, Rate
@@ -124,6 +125,10 @@ class World:
     def as_of(self, account_id: UUID, position: int | None, at: datetime | None) -> bytes:
         """The account as it was, as the bytes that would go out."""
         return msgspec.json.encode(self._history.as_of_now(account_id, position, at))
+
+    def explained(self, account_id: UUID, position: int | None, at: datetime | None) -> AccountAsOf:
+        """The same, with the events that made each number."""
+        return self._history.as_of_now(account_id, position, at, explain=True)
 
     def of(self, account_ids: Sequence[UUID]) -> list[Fact]:
         """The facts about these accounts."""

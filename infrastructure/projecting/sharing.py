@@ -141,19 +141,14 @@ class Shares:
     def _join(self, connection: psycopg.Connection[Any]) -> None:
         """Take part, once nobody does with another number."""
         deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                # Of two that come at once with different numbers, one is first.
-                with connection.transaction():
-                    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_SPACE, _DOOR))
-                    require_agreement(connection, self._partitions)
-                    mine = (_SPACE, _MEMBER + self._partitions)
-                    connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", mine)
-                return
-            except ProjectorsMustAgreeOnPartitions:
-                if time.monotonic() > deadline:
-                    raise
+        while time.monotonic() < deadline and others_at_work(connection, self._partitions):
             time.sleep(AGAIN_S)
+        # Of two that come at once with different numbers, one is first.
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_SPACE, _DOOR))
+            require_agreement(connection, self._partitions)
+            mine = (_SPACE, _MEMBER + self._partitions)
+            connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", mine)
 
     def _shared_out(self, connection: psycopg.Connection[Any]) -> frozenset[int]:
         held, due = set(self.held), self._due(connection)

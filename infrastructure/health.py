@@ -37,11 +37,15 @@ class ProjectionHealth(Struct, frozen=True, kw_only=True):
 
 
 class BooksHealth(Struct, frozen=True, kw_only=True):
-    """`books` is ok, or violated at a log position; up to `position` every rule holds. See `daybook check books`."""
+    """`books` is ok, or violated or failing at a log position; up to `position` every rule holds.
+
+    `violation` and `failure` say why. See `daybook check books`.
+    """
 
     books: str
     position: int
     violation: str | None
+    failure: str | None
     checked_at: datetime
 
 
@@ -164,9 +168,12 @@ async def _books(connection: psycopg.AsyncConnection[Any]) -> BooksHealth | None
     row = await (await connection.execute(SEEN.encode())).fetchone()
     if row is None:
         return None
-    position, violated_at, violation, checked_at = row
-    said = "ok" if violation is None else f"violated at position {violated_at}"
-    return BooksHealth(books=said, position=position, violation=violation, checked_at=checked_at)
+    position, violated_at, violation, checked_at, failed_at, failure = row
+    said = "ok" if failure is None else f"failing at position {failed_at}"
+    said = said if violation is None else f"violated at position {violated_at}"
+    return BooksHealth(
+        books=said, position=position, violation=violation, failure=failure, checked_at=checked_at
+    )
 
 
 _Seen = tuple[Dependency, int, list[ProjectionHealth], BooksHealth | None, SealingHealth | None]

@@ -24,6 +24,7 @@ from domain.facts import name_of
 from domain.journal import Posting, booked_on, effective_on, imbalance, postings
 from domain.position import Position
 from infrastructure.eventstore.log import COLUMNS, Recorded, read_account, rows_of
+from infrastructure.eventstore.mapper import EventIsUnreadable
 
 PAGE = 2_000
 CUSTOMERS_MAX = 20_000
@@ -50,6 +51,13 @@ class Violation(Struct, frozen=True, kw_only=True):
         of = "" if self.account_id is None else f" of customer {self.account_id}"
         names = "; ".join(self.accounts)
         return f"{self.rule}, {where}{of}: {names}: expected {self.expected}, found {self.found}"
+
+
+class LeftOut(Struct, frozen=True):
+    """The first event that cannot be read, and why; from it on nothing of its customer is checked."""
+
+    log_position: int
+    reason: str
 
 
 class _Customer:
@@ -83,7 +91,10 @@ class _Command:
 
 class Checker:
     """Goes through the log once. `with_aggregates` compares with what the events fold to; without, a customer that is
-    met for the first time costs one look at the journal and no replay."""
+    met for the first time costs one look at the journal and no replay.
+
+    An event that cannot be read is a violation; with `leaves_out` its customer is left out, and the check goes on.
+    """
 
     def __init__(
         self,
@@ -92,7 +103,10 @@ class Checker:
         after: int = 0,
         account_id: UUID | None = None,
         with_aggregates: bool = True,
+        leaves_out: bool = False,
     ) -> None:
+        self._leaves_out = leaves_out
+        self.left_out: dict[UUID, LeftOut] = {}
         self._connection = connection
         self._has_all = not after  # whoever is not in memory has booked nothing yet
         self._account_id = account_id
@@ -139,6 +153,8 @@ class Checker:
         return found
 
     def _take(self, row: Recorded, table: list[Any]) -> Violation | None:
+        if row.account_id in self.left_out:
+            return None
         command = self._command
         if command is None or command.of != (row.account_id, bytes(row.metadata)):
             found = self._end_command()
@@ -148,10 +164,23 @@ class Checker:
             command = self._command = _Command(row)
         command.last = row
         self.events += 1
-        return self._book(row, command, table)
+        try:
+            event = row.event()
+        except EventIsUnreadable as error:
+            return self._unreadable(row, error)
+        return self._book(row, event, command, table)
 
-    def _book(self, row: Recorded, command: _Command, table: list[Any]) -> Violation | None:
-        event, customer = row.event(), self._customer(row.account_id)
+    def _unreadable(self, row: Recorded, error: EventIsUnreadable) -> Violation | None:
+        reason = f"{row.topic} at log position {row.log_position} cannot be read: {error}"
+        if self._leaves_out:
+            self._command = None  # half of a command shows nothing
+            self.left_out[row.account_id] = LeftOut(row.log_position, reason)
+            return None
+        rule = Broken(rule="event_is_readable", accounts=(), expected="an event that reads", found=str(error))
+        return _violation(row, rule)
+
+    def _book(self, row: Recorded, event: Event, command: _Command, table: list[Any]) -> Violation | None:
+        customer = self._customer(row.account_id)
         lines = postings(event)
         for (book, commodity), apart in imbalance(lines).items():
             names = tuple(line.account for line in lines if line.book is book)

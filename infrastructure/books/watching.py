@@ -1,12 +1,14 @@
 """The watch over the tail of the books: beside the projector, all the time, and at little cost.
 
-It follows the journal's table, checks what is new, and notes how far every rule holds. How far it has come is kept in a
+It follows the journal's table, checks what is new, and notes how far every rule holds. An event that it cannot read
+stops it for that customer alone, and is noted, too; so is whatever else it fails at, and tried again now and then. How far it has come is kept in a
 table beside the read tables: were that lost, the watch would begin anew. When a rule is broken it says so once, and
 looks at the same place again from time to time: a repair or rebuild may have mended the table.
 """
 
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +17,7 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from infrastructure.books.checking import Checker, Violation
+from infrastructure.books.checking import Checker, LeftOut, Violation
 from infrastructure.books.comparing import compare_tables
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
@@ -27,27 +29,39 @@ LOOK_S = 1.0
 REST = 3
 """After each page it rests so many times as long as it worked: others need the processor more."""
 AGAIN_S = 30.0
-"""So long it waits before it looks again at a rule that was broken."""
+"""So long it waits before it looks again at a rule that was broken, or tries again what failed."""
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS read.books_watch (id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),"
-    " position bigint NOT NULL, violated_at bigint, violation text, checked_at timestamptz NOT NULL DEFAULT now())"
+    " position bigint NOT NULL, violated_at bigint, violation text, checked_at timestamptz NOT NULL DEFAULT now());"
+    "ALTER TABLE read.books_watch ADD COLUMN IF NOT EXISTS failed_at bigint, ADD COLUMN IF NOT EXISTS failure text"
 )
 _NOTE = (
-    "INSERT INTO read.books_watch (position, violated_at, violation) VALUES (%(position)s, %(at)s, %(said)s)"
+    "INSERT INTO read.books_watch (position, violated_at, violation, failed_at, failure)"
+    " VALUES (%(position)s, %(at)s, %(said)s, %(failed_at)s, %(failure)s)"
     " ON CONFLICT (id) DO UPDATE SET position = EXCLUDED.position, violated_at = EXCLUDED.violated_at,"
-    " violation = EXCLUDED.violation, checked_at = now()"
+    " violation = EXCLUDED.violation, failed_at = EXCLUDED.failed_at, failure = EXCLUDED.failure, checked_at = now()"
 )
-SEEN = "SELECT position, violated_at, violation, checked_at FROM read.books_watch"
+_FAILED = "UPDATE read.books_watch SET failed_at = position + 1, failure = %s"
+# A table of before has no columns for failures until the watch begins.
+SEEN = (
+    "SELECT position, violated_at, violation, checked_at, (to_jsonb(w) ->> 'failed_at')::bigint,"
+    " to_jsonb(w) ->> 'failure' FROM read.books_watch w"
+)
 
 
 class Watched(Struct, frozen=True, kw_only=True):
-    """How far every rule of the books holds; `violation` tells what was found at `violated_at`."""
+    """How far every rule of the books holds; `violation` tells what was found at `violated_at`.
+
+    `failure` tells what could not be checked from `failed_at` on.
+    """
 
     position: int
     violated_at: int | None
     violation: str | None
     checked_at: datetime
+    failed_at: int | None = None
+    failure: str | None = None
 
 
 class BooksWatch:
@@ -57,7 +71,8 @@ class BooksWatch:
         self._url = url
         self._lease = Lease(url, "books watch")
         self._checker: Checker | None = None
-        self._noted: tuple[int, str | None] | None = None
+        self._noted: tuple[int, str | None, str | None] | None = None
+        self._said: str | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set, whatever PostgreSQL does meanwhile."""
@@ -67,10 +82,23 @@ class BooksWatch:
                     self._watch(stop)
             except psycopg.Error as error:
                 log.warning("the books' watch lost PostgreSQL", error=str(error).strip())
-            except Exception:
-                log.exception("the books' watch failed and begins again")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again later
+                self._failed(error)
+                stop.wait(AGAIN_S)
             stop.wait(LOOK_S)
         self._lease.release()
+
+    def _failed(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        self._say(reason)
+        self._noted = None
+        with suppress(psycopg.Error), connect(self._url, application="daybook books watch") as connection:
+            connection.execute(_FAILED, (reason,))
+
+    def _say(self, reason: str | None) -> None:
+        if reason is not None and reason != self._said:
+            log.error("the books cannot be checked", reason=reason)
+        self._said = reason
 
     def _watch(self, stop: threading.Event) -> None:
         with connect(self._url, application="daybook books watch") as connection:
@@ -84,7 +112,9 @@ class BooksWatch:
 
     def look(self, connection: Connection[Any]) -> tuple[Violation | None, bool]:
         """Check one page more. The violation that was found, and whether there is more to do at once."""
-        checker = self._checker or Checker(connection, after=self._begun(connection), with_aggregates=False)
+        checker = self._checker or Checker(
+            connection, after=self._begun(connection), with_aggregates=False, leaves_out=True
+        )
         before, log_end = checker.position, last_row(connection)[0]
         goal = min(_projected(connection), log_end)
         violation = checker.page(up_to=goal) if checker.read_to < goal else None
@@ -94,22 +124,34 @@ class BooksWatch:
         if violation is None and is_done and checker.position > before:
             violation, _ = compare_tables(connection, after=before, tries=1)
         self._checker = None if violation else checker  # what was read may have been mended
-        self._note(connection, before if violation else checker.position, violation)
+        left_out = min(checker.left_out.values(), key=lambda one: one.log_position, default=None)
+        self._note(connection, before if violation else checker.position, violation, left_out)
         return violation, not is_done
 
     def _begun(self, connection: Connection[Any]) -> int:
         seen = seen_by_watch(connection)
         return 0 if seen is None else min(seen.position, last_row(connection)[0])
 
-    def _note(self, connection: Connection[Any], position: int, violation: Violation | None) -> None:
+    def _note(
+        self,
+        connection: Connection[Any],
+        position: int,
+        violation: Violation | None,
+        left_out: LeftOut | None,
+    ) -> None:
         said = None if violation is None else str(violation)
-        if self._noted == (position, said):
+        failed_at, failure = (None, None) if left_out is None else (left_out.log_position, left_out.reason)
+        if failed_at is not None:
+            position = min(position, failed_at - 1)  # who begins anew meets it again
+        if self._noted == (position, said, failure):
             return
+        self._say(failure)
         if said is not None and (self._noted is None or self._noted[1] != said):
             log.error("the books are not right", violation=said)
-        self._noted = (position, said)
+        self._noted = (position, said, failure)
         at = None if violation is None else violation.log_position
-        connection.execute(_NOTE.encode(), {"position": position, "at": at, "said": said})
+        told = {"position": position, "at": at, "said": said, "failed_at": failed_at, "failure": failure}
+        connection.execute(_NOTE.encode(), told)
 
 
 def seen_by_watch(connection: Connection[Any]) -> Watched | None:
@@ -120,7 +162,15 @@ def seen_by_watch(connection: Connection[Any]) -> Watched | None:
     row = connection.execute(SEEN.encode()).fetchone()
     if row is None:
         return None
-    return Watched(position=row[0], violated_at=row[1], violation=row[2], checked_at=row[3])
+    position, violated_at, violation, checked_at, failed_at, failure = row
+    return Watched(
+        position=position,
+        violated_at=violated_at,
+        violation=violation,
+        checked_at=checked_at,
+        failed_at=failed_at,
+        failure=failure,
+    )
 
 
 def _projected(connection: Connection[Any]) -> int:

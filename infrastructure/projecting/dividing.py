@@ -7,6 +7,7 @@ from psycopg import Connection
 
 from infrastructure.projecting.folding import NOBODY, entries_of, fold_into, read_lane
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
+from infrastructure.projecting.sharing import others_at_work
 from infrastructure.projecting.standing import Lane, add_lanes, close_proof, hold, live_lanes, save
 from projections.projection import Projection
 
@@ -19,7 +20,8 @@ def divide(connection: Connection[Any], projection: Projection, partitions: int)
     """Give the live table so many partitions, unless it has. Whether it was done.
 
     One transaction, in which all its lanes are locked. What each partition has proved is kept as closed proofs.
-    A table of another version is left alone: it is going to be rebuilt.
+    A table of another version is left alone: it is going to be rebuilt. So is any table while others project with
+    another number: they would divide it back.
     """
     wanted = partitions if projection.is_by_account() else 1
     lanes = live_lanes(connection, projection.name)
@@ -27,7 +29,7 @@ def divide(connection: Connection[Any], projection: Projection, partitions: int)
         return False
     with connection.transaction():
         lanes = hold(connection, projection.name)
-        if not lanes or lanes[0].partitions == wanted:
+        if not lanes or lanes[0].partitions == wanted or others_at_work(connection, partitions):
             return False
         _divide(connection, align(connection, projection, lanes), wanted)
     log.info("divided a projection", projection=projection.name, before=len(lanes), now=wanted)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import psycopg
 import structlog
 
-from infrastructure.projecting.sharing import Shares
+from infrastructure.postgres.connections import connect
+from infrastructure.projecting.sharing import Shares, require_agreement
 from infrastructure.projecting.worker import Worker
 from projections.projection import Projection
 
@@ -39,7 +40,9 @@ class Projector:
         batch: int = BATCH,
         partitions: int = 1,
     ) -> None:
+        self._url = url
         self._wake = wake
+        self._partitions = partitions
         self._shares = Shares(url, partitions)
         self._on_progress = on_progress
         by_name = {projection.name: projection for projection in projections}
@@ -50,7 +53,10 @@ class Projector:
         self._wakes = [threading.Event() for _ in self._workers]
 
     def run(self, stop: threading.Event) -> None:
-        """Project until `stop` is set, whatever PostgreSQL does meanwhile."""
+        """Project until `stop` is set, whatever PostgreSQL does meanwhile.
+
+        Raises ProjectorsMustAgreeOnPartitions, at once or when it comes back to a database that it had lost.
+        """
         self._shares.keep()
         works = [(self._work, (number, stop)) for number in range(len(self._workers))]
         threads = [threading.Thread(target=work, args=args, daemon=True) for work, args in works]
@@ -60,9 +66,16 @@ class Projector:
         self._pass_on_wake_ups(stop)
         for thread in threads:
             thread.join()
+        if self._shares.refusal is not None:
+            raise self._shares.refusal
 
     def catch_up(self) -> None:
-        """Project everything there is, then return. For tools and tests; takes no lease."""
+        """Project everything there is, then return. For tools and tests; takes no lease.
+
+        Raises ProjectorsMustAgreeOnPartitions.
+        """
+        with connect(self._url, application="daybook projector") as connection:
+            require_agreement(connection, self._partitions)
         for worker in self._workers:
             worker.start()
         while any(self._caught_up(worker) for worker in self._workers):

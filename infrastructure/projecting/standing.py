@@ -101,7 +101,8 @@ def live_lanes(
 def lock(connection: Connection[Any], lanes: Sequence[Lane], *, anywhere: bool = False) -> list[Lane]:
     """Lock live lanes and return them as they are.
 
-    Raises LanesMoved when one is gone, or, unless told that it may stand `anywhere`, not where it was read.
+    Raises LanesMoved when one is gone or divided anew, or, unless told that it may stand `anywhere`, not where it
+    was read.
     """
     sql = (
         f"SELECT {_FIELDS}{_FROM} JOIN unnest(%s::text[], %s::int[], %s::int[]) AS w(name, generation, partition)"
@@ -116,7 +117,10 @@ def lock(connection: Connection[Any], lanes: Sequence[Lane], *, anywhere: bool =
     found = {(lane.name, lane.partition): lane for lane in _lanes(connection, sql, wanted)}
     for lane in lanes:
         now = found.get((lane.name, lane.partition))
-        if now is None or not (anywhere or now.position == lane.position):
+        # Of another number of partitions it is of other accounts, though it may stand where the old one stood.
+        if now is None or now.partitions != lane.partitions:
+            raise LanesMoved(lane.name)
+        if not anywhere and now.position != lane.position:
             raise LanesMoved(lane.name)
     return list(found.values())
 

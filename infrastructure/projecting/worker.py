@@ -197,11 +197,17 @@ class Worker:
         tries = self._set_aside(self._open, lane, error)
         if tries <= TRIES or not self._projections[lane.name].is_by_account():
             return
+        try:
+            self._park_and_fold(lane, entries, reached, error)
+        except LanesMoved:
+            self._look(lane.name)
+
+    def _park_and_fold(self, lane: Lane, entries: Slice, reached: int, error: Exception) -> None:
         while self._park(lane, entries, error):
             try:
                 self._fold([lane], entries, reached)
             except LanesMoved:
-                self._look(lane.name)
+                raise
             except Exception as another:
                 if is_outage(another):
                     raise

@@ -1,11 +1,13 @@
 """`daybook check books` and the watch: sound books pass, and each thing that can be wrong is found and explained."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from application import commands as c
@@ -13,6 +15,7 @@ from domain.errors import AccountMustExist
 from domain.facts import TOPICS
 from infrastructure.books import checking
 from infrastructure.books.check import Checked, check_books
+from infrastructure.books.checking import Checker
 from infrastructure.books.watching import TABLE, BooksWatch, seen_by_watch
 from infrastructure.eventstore.log import APPEND, Appending, last_row, read_after
 from infrastructure.eventstore.mapper import encode_event
@@ -226,3 +229,58 @@ def test_the_watch_checks_in_pages(shop: Bookshop, monkeypatch: pytest.MonkeyPat
     seen = look(shop, BooksWatch(shop.url))
 
     assert (seen.position, seen.violation) == (end_of(shop), None)
+
+
+def cannot_be_read(shop: Bookshop, account_id: UUID, position: int) -> None:
+    with connect(shop.url, application="test") as connection:
+        connection.execute(
+            "INSERT INTO stored_events SELECT %s, %s, 1000, %s, %s, %s, max(recorded_at), '{}' FROM stored_events",
+            (position, account_id, "Account.Unheard", b"{}", account_id),
+        )
+
+
+def test_an_event_that_cannot_be_read_stops_the_watch_for_its_customer_alone(two: Two) -> None:
+    watch, bad = BooksWatch(two.url), end_of(two) + 1
+    cannot_be_read(two, two.ann, bad)
+    two.project()
+
+    seen = look(two, watch)
+    assert (seen.violation, seen.position, seen.failed_at) == (None, bad - 1, bad)
+    assert seen.failure == (
+        f"Account.Unheard at log position {bad} cannot be read: no event is called Account.Unheard"
+    )
+    found = check(two).violation
+    assert found is not None
+    assert (found.rule, found.log_position, found.account_id) == ("event_is_readable", bad, two.ann)
+
+    run(two, "UPDATE read.balances SET cash = cash + 5 WHERE account_id = %s", two.bob)
+    run(two, "UPDATE read.books_watch SET position = 0")  # a watch that begins anew
+    seen = look(two, BooksWatch(two.url))
+    assert str(two.bob) in seen.violation
+    assert seen.failed_at == bad
+
+
+def test_whatever_the_watch_fails_at_is_told_once_and_tried_again_later(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, watch = threading.Event(), BooksWatch(two.url)
+    assert look(two, watch).failure is None
+
+    def failing(*_: Any, **__: Any) -> None:
+        stop.set()
+        raise ArithmeticError("nothing adds up")
+
+    monkeypatch.setattr(Checker, "page", failing)
+    run(two, "UPDATE read.books_watch SET position = 0")
+    with structlog.testing.capture_logs() as logs:
+        watch.run(stop)
+        stop.clear()
+        watch.run(stop)
+
+    with connect(two.url, application="test") as connection:
+        seen = seen_by_watch(connection)
+    assert seen is not None
+    assert (seen.failed_at, seen.failure) == (1, "ArithmeticError: nothing adds up")
+    told = [line for line in logs if line["event"] == "the books cannot be checked"]
+    assert [line["reason"] for line in told] == ["ArithmeticError: nothing adds up"]
+    assert not any("exc_info" in line for line in logs)

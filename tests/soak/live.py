@@ -15,6 +15,7 @@ from msgspec import Struct
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.runner import Projector
+from infrastructure.projecting.sharing import members
 from infrastructure.projecting.standing import live_lanes
 from infrastructure.projecting.verifying import verify
 from projections.catalogue import PROJECTIONS
@@ -65,7 +66,7 @@ def soak(
     url: str, *, kills: int, partitions: int, seed: int, say: Callable[[str], None] = lambda _: None
 ) -> Soaked:
     """Kill one of two projectors at a random moment, again and again, while the log grows; then look at everything."""
-    chance, in_a_batch = random.Random(seed), 0
+    chance, in_a_batch, now = random.Random(seed), 0, partitions
     with started(url, 2, partitions=partitions, batch=100) as projectors:
         for number in range(kills):
             lengthen(url, end_of(url) + chance.randint(200, 1500))
@@ -75,7 +76,11 @@ def soak(
             victim = chance.randrange(2)
             in_a_batch += _is_writing(url)
             kill(projectors[victim], signal.SIGKILL)
-            projectors[victim] = start(url, partitions=chance.randint(1, partitions), batch=100)
+            if chance.random() < 0.4:  # with another number all begin anew
+                kill(projectors[1 - victim], signal.SIGKILL)
+                now = chance.randint(1, partitions)
+                projectors[1 - victim] = start(url, partitions=now, batch=100)
+            projectors[victim] = start(url, partitions=now, batch=100)
             if number % 10 == 9:
                 say(f"{number + 1} kills, {end_of(url)} events")
     return Soaked(kills=kills, events=end_of(url), kills_in_a_batch=in_a_batch, wrong=wrong(url))
@@ -89,6 +94,7 @@ def wait_for_a_batch(url: str) -> None:
 
 def wrong(url: str) -> list[str]:
     """Bring everything up to the log, and say what is not its fold."""
+    until(lambda: not _projecting(url), 10)
     Projector(url, PROJECTIONS, wake=threading.Event()).catch_up()
     found = verify(url, PROJECTIONS, rows=True)
     return [f"{one}" for one in found if not one.is_right or one.parked or one.position != end_of(url)]
@@ -141,6 +147,11 @@ def end_of(url: str) -> int:
     """Where the log ends."""
     with connect(url, application="soak") as connection:
         return last_row(connection)[0]
+
+
+def _projecting(url: str) -> dict[int, int]:
+    with connect(url, application="soak") as connection:
+        return members(connection)
 
 
 def _is_writing(url: str) -> bool:

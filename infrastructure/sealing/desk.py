@@ -22,7 +22,7 @@ from infrastructure.sealing.proofs import (
     encode_proof,
 )
 from infrastructure.sealing.reading import EventSource, read_rows
-from infrastructure.sealing.seals import Sealed, sealed_of
+from infrastructure.sealing.seals import Sealed, SealIsWrong, sealed_of
 from infrastructure.sealing.store import SealStore
 
 _PAGE = "SELECT seal, signature, octet_length(leaves) / 32 FROM seals WHERE number < %s ORDER BY number DESC LIMIT %s"
@@ -131,7 +131,7 @@ class SealDesk:
             raise EventMustExist(f"there is no event at log position {log_position}")
         try:
             return self.prove(log_position, number=number)
-        except ProofIsWrong as error:
+        except (ProofIsWrong, SealIsWrong) as error:
             raise EventMustBeAsSealed(str(error)) from error
 
     def _event_at(self, connection: Connection[Any], log_position: int) -> bytes:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
 from infrastructure.sealing.merkle import BLOCK, WIDTH, Frontier, KeptHashes
-from infrastructure.sealing.seals import Sealed, sealed_of
+from infrastructure.sealing.seals import Sealed, SealIsWrong, sealed_of
 
 PAGE = 20  # a seal of 10,000 events has 320 kB of leaves
 
-_COLUMNS = "seal, signature, leaves"
+_COLUMNS = "number, count, last_position, seal, signature, leaves"
 _LAST = f"SELECT {_COLUMNS} FROM seals ORDER BY number DESC LIMIT 1"
 _ONE = f"SELECT {_COLUMNS} FROM seals WHERE number = %s"
 _COVERING = f"SELECT {_COLUMNS} FROM seals WHERE last_position >= %s ORDER BY last_position, number LIMIT 1"
@@ -145,5 +146,13 @@ def standing_of(row: tuple[Any, ...]) -> SealingStanding:
 
 
 def _sealed(row: tuple[Any, ...]) -> Sealed:
-    text, signature, leaves = row
-    return sealed_of(text.encode(), bytes(signature), bytes(leaves))
+    """Raises SealIsWrong for what cannot be read, or stands beside a seal and is not what that says."""
+    number, count, last_position, text, signature, leaves = row
+    try:
+        sealed = sealed_of(text.encode(), bytes(signature), bytes(leaves))
+    except msgspec.MsgspecError as error:
+        raise SealIsWrong(number, f"cannot be read in the database: {error}") from error
+    seal = sealed.seal
+    if (seal.number, seal.count, seal.last_position) != (number, count, last_position):
+        raise SealIsWrong(number, "has other numbers beside it in the database than in it")
+    return sealed

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
+from application.expected import TellTheOperator
 from domain.errors import Conflict, EventMustExist, NotFound
 from infrastructure.sealing.canonical import position_of
 from infrastructure.sealing.merkle import WIDTH, consistency_path, inclusion_path, leaf_hash
@@ -40,6 +41,10 @@ class EventMustBeSealed(Conflict):
 
 class EventMustBeAsSealed(Conflict):
     """The event, or what the database keeps of the seals, is not what was sealed: verify the log."""
+
+
+class OlderSealMustComeFirst(TellTheOperator):
+    """A newer seal's log cannot go on in an older one's."""
 
 
 class SealView(Struct, frozen=True, kw_only=True):
@@ -145,8 +150,9 @@ class SealDesk:
         return found[0]
 
     def prove_consistency(self, older: int, newer: int) -> ConsistencyProof:
-        """That a seal's log begins with an older one's. Raises SealMustExist, or ProofIsWrong."""
-        older, newer = min(older, newer), max(older, newer)
+        """That a seal's log begins with an older one's. Raises OlderSealMustComeFirst, SealMustExist, or ProofIsWrong."""
+        if older > newer:
+            raise OlderSealMustComeFirst(f"the older seal comes first: {newer} {older}, not {older} {newer}")
         with self._lend() as connection:
             store = SealStore(connection)
             one, other = _require(store, older), _require(store, newer)

@@ -18,6 +18,12 @@ _LAST = f"SELECT {_COLUMNS} FROM seals ORDER BY number DESC LIMIT 1"
 _ONE = f"SELECT {_COLUMNS} FROM seals WHERE number = %s"
 _COVERING = f"SELECT {_COLUMNS} FROM seals WHERE last_position >= %s ORDER BY last_position, number LIMIT 1"
 _AFTER = f"SELECT {_COLUMNS} FROM seals WHERE number > %s AND number <= %s ORDER BY number LIMIT {PAGE}"
+_LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM seals"
+_EVENTS = (
+    "SELECT coalesce((SELECT count FROM seals WHERE last_position >= %s ORDER BY last_position, number LIMIT 1),"
+    " (SELECT max(count) FROM seals), 0)"
+    " - coalesce((SELECT max(count) FROM seals WHERE last_position < %s), 0)"
+)
 _INSERT = (
     "INSERT INTO seals (number, count, last_position, sealed_at, seal, signature, leaves)"
     " VALUES (%s, %s, %s, %s, %s, %s, %b)"
@@ -70,6 +76,14 @@ class SealStore:
     def last(self) -> Sealed | None:
         """The last seal, if there is any."""
         return self._one(_LAST, ())
+
+    def last_number(self) -> int:
+        """The number of the last seal, 0 for none. It is not looked at."""
+        return self._number(_LAST_NUMBER, ())
+
+    def events_between(self, first: int, last: int) -> int:
+        """How many events the seals with these log positions and those between have: for a progress, nothing more."""
+        return self._number(_EVENTS, (last, first))
 
     def seal(self, number: int) -> Sealed | None:
         """A seal by its number."""
@@ -134,6 +148,10 @@ class SealStore:
         with self._connection.transaction():
             self._connection.execute("SET LOCAL synchronous_commit = off")
             self._connection.execute(f"UPDATE sealing SET {names}, updated_at = now()".encode(), columns)
+
+    def _number(self, sql: str, parameters: tuple[Any, ...]) -> int:
+        row = self._connection.execute(sql.encode(), parameters).fetchone()
+        return 0 if row is None else int(row[0])
 
     def _one(self, sql: str, parameters: tuple[Any, ...]) -> Sealed | None:
         row = self._connection.execute(sql.encode(), parameters, binary=True).fetchone()

@@ -95,18 +95,18 @@ class Settings(Struct, frozen=True, kw_only=True):
         try:
             settings = msgspec.convert(values, cls, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
-            raise SettingIsWrong(f"a {PREFIX}… setting cannot be used: {error}") from error
+            raise SettingIsWrong(_sentence(error)) from error
         settings.require_usable()
         return settings
 
     def require_usable(self) -> None:
         """Raise SettingIsWrong for what has the right type but cannot be meant."""
         if not 0 <= self.port <= 65535:
-            raise SettingIsWrong(f"the port must be from 0 to 65535, not {self.port}")
+            raise SettingIsWrong(f"DAYBOOK_PORT must be from 0 to 65535, not {self.port}")
         if not (self.collar.is_finite() and 0 <= self.collar <= 1):
-            raise SettingIsWrong(f"the collar must be from 0 to 1, not {self.collar}")
+            raise SettingIsWrong(f"DAYBOOK_COLLAR must be from 0 to 1, not {self.collar}")
         if not (self.withholding.is_finite() and 0 <= self.withholding < 1):
-            raise SettingIsWrong(f"the withholding must be from 0 to less than 1, not {self.withholding}")
+            raise SettingIsWrong(f"DAYBOOK_WITHHOLDING must be from 0 to less than 1, not {self.withholding}")
         if self.master_key is not None and self.master_key_file is not None:
             raise SettingIsWrong("set DAYBOOK_MASTER_KEY_FILE or DAYBOOK_MASTER_KEY, not both")
         for name in ("database_url", "owner_database_url"):
@@ -133,6 +133,13 @@ def _require_connection_url(name: str, url: str | None) -> None:
         conninfo.conninfo_to_dict(url)
     except ProgrammingError as error:
         raise SettingIsWrong(f"{PREFIX}{name.upper()} is no PostgreSQL URL: {str(error).strip()}") from error
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    """msgspec ends its sentence with where it is wrong, as "… - at `$.market_symbols`"; operators know the variable."""
+    what, _, field = str(error).partition(" - at `$.")
+    name = PREFIX + field.rstrip("`").partition("[")[0].upper()
+    return f"{name if field else f'a {PREFIX}… setting'} cannot be used: {what}"
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -27,7 +27,9 @@ def market_speed(settings: Settings) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < float("inf"):
-        raise SettingIsWrong(f'market_speed must be a number above 0 or "max", not {settings.market_speed!r}')
+        raise SettingIsWrong(
+            f'DAYBOOK_MARKET_SPEED must be a number above 0 or "max", not {settings.market_speed!r}'
+        )
     return speed
 
 

@@ -48,9 +48,11 @@ def _check(settings: Settings) -> None:
     """Refuse what cannot be run before any data are read."""
     market_speed(settings)
     if not 1 <= settings.market_symbols <= MOST:
-        raise SettingIsWrong(f"market_symbols must be 1 to {MOST}, not {settings.market_symbols}")
+        raise SettingIsWrong(f"DAYBOOK_MARKET_SYMBOLS must be 1 to {MOST}, not {settings.market_symbols}")
     if not 0 < settings.market_interval < float("inf"):
-        raise SettingIsWrong(f"market_interval must be seconds above 0, not {settings.market_interval}")
+        raise SettingIsWrong(
+            f"DAYBOOK_MARKET_INTERVAL must be seconds above 0, not {settings.market_interval}"
+        )
 
 
 class MarketRunner:

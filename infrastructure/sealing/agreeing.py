@@ -32,6 +32,10 @@ class Agreement:
         self._file = file
         self._path = path
 
+    def numbers(self) -> tuple[int, int]:
+        """The last seals of the file and of the database, 0 for none. Raises SealIsWrong."""
+        return _number(self._last_in_file()), _number(self._store.last())
+
     def reach(self) -> Sealed | None:
         """Repair what a crash left, and return the last seal of both. Raises SealsMustAgree or SealIsWrong."""
         self._mend_fragment()

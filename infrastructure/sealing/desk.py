@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
+from application.expected import TellTheOperator
 from domain.errors import Conflict, EventMustExist, NotFound
 from infrastructure.sealing.canonical import position_of
 from infrastructure.sealing.merkle import WIDTH, consistency_path, inclusion_path, leaf_hash
@@ -22,7 +23,7 @@ from infrastructure.sealing.proofs import (
     encode_proof,
 )
 from infrastructure.sealing.reading import EventSource, read_rows
-from infrastructure.sealing.seals import Sealed, sealed_of
+from infrastructure.sealing.seals import Sealed, SealIsWrong, sealed_of
 from infrastructure.sealing.store import SealStore
 
 _PAGE = "SELECT seal, signature, octet_length(leaves) / 32 FROM seals WHERE number < %s ORDER BY number DESC LIMIT %s"
@@ -40,6 +41,10 @@ class EventMustBeSealed(Conflict):
 
 class EventMustBeAsSealed(Conflict):
     """The event, or what the database keeps of the seals, is not what was sealed: verify the log."""
+
+
+class OlderSealMustComeFirst(TellTheOperator):
+    """A newer seal's log cannot go on in an older one's."""
 
 
 class SealView(Struct, frozen=True, kw_only=True):
@@ -131,7 +136,7 @@ class SealDesk:
             raise EventMustExist(f"there is no event at log position {log_position}")
         try:
             return self.prove(log_position, number=number)
-        except ProofIsWrong as error:
+        except (ProofIsWrong, SealIsWrong) as error:
             raise EventMustBeAsSealed(str(error)) from error
 
     def _event_at(self, connection: Connection[Any], log_position: int) -> bytes:
@@ -145,8 +150,9 @@ class SealDesk:
         return found[0]
 
     def prove_consistency(self, older: int, newer: int) -> ConsistencyProof:
-        """That a seal's log begins with an older one's. Raises SealMustExist, or ProofIsWrong."""
-        older, newer = min(older, newer), max(older, newer)
+        """That a seal's log begins with an older one's. Raises OlderSealMustComeFirst, SealMustExist, or ProofIsWrong."""
+        if older > newer:
+            raise OlderSealMustComeFirst(f"the older seal comes first: {newer} {older}, not {older} {newer}")
         with self._lend() as connection:
             store = SealStore(connection)
             one, other = _require(store, older), _require(store, newer)

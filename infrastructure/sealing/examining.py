@@ -39,7 +39,8 @@ class Examination(Struct, frozen=True, kw_only=True):
         ):
             store = SealStore(connection)
             number = self._last_number(store)
-            end = last_row(connection)[0]
+            last = _ALL if self.to_position is None else self.to_position
+            end = max(0, store.events_between(self.from_position, last)) or last_row(connection)[0]
             found = Verification(
                 source or LogSource(url),
                 trusted=self.trusted,
@@ -52,8 +53,7 @@ class Examination(Struct, frozen=True, kw_only=True):
 
     def _last_number(self, store: SealStore) -> int:
         """The last seal of the database, once it had its time to be published."""
-        last = store.last()
-        number = 0 if last is None else last.seal.number
+        number = store.last_number()
         deadline = time.monotonic() + PUBLISHED_WITHIN_S
         while self.is_own_file and store.standing().published_number < number and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -74,4 +74,4 @@ class Examination(Struct, frozen=True, kw_only=True):
         ).fetchone()
         if row and row[0] and not findings:
             notes.append(f"{row[0]:,} events after log position {found.log_position} are not in these seals")
-        return structs.replace(found, findings=findings, notes=notes)
+        return structs.replace(found, seals_kept=number, findings=findings, notes=notes)

@@ -26,11 +26,33 @@ class SealFileIsInUse(Exception):
     """Another sealer publishes into the file."""
 
 
+class SealFileIsGone(Exception):
+    """The file was deleted or moved away under a running sealer, and was whole until then."""
+
+
+class SealFileWasChanged(Exception):
+    """The file is not as long as it was left, or another one stands in its place."""
+
+
 class SealFile:
     """The file, open to append to by one process at a time."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
+        self._path = path
+        self._left_at = self._size()
+
+    def require_in_place(self) -> None:
+        """Raises SealFileIsGone or SealFileWasChanged unless the path still leads to this file, as it was left."""
+        opened, there = os.fstat(self._descriptor), _stat(self._path)
+        if opened.st_size != self._left_at:
+            raise SealFileWasChanged(
+                f"the file {self._path} has {opened.st_size} bytes and was left with {self._left_at}"
+            )
+        if there is None:
+            raise SealFileIsGone(f"the file {self._path} is gone")
+        if not os.path.samestat(opened, there):
+            raise SealFileWasChanged(f"another file stands in the place of {self._path}")
 
     def last_line(self) -> bytes:
         """The last whole line with its end; b"" when there is none."""
@@ -44,15 +66,18 @@ class SealFile:
         return b"" if tail.endswith(b"\n") else tail
 
     def append(self, line: bytes) -> None:
-        """Write at the end, and wait until it is on the disk."""
+        """Write at the end, and wait until it is on the disk. Raises as `require_in_place`, or OSError."""
+        self.require_in_place()
         while line:
             line = line[os.write(self._descriptor, line) :]
         os.fsync(self._descriptor)
+        self._left_at = self._size()
 
     def drop_fragment(self) -> None:
         """Cut off what was never published."""
         os.ftruncate(self._descriptor, self._size() - len(self.fragment()))
         os.fsync(self._descriptor)
+        self._left_at = self._size()
 
     def _size(self) -> int:
         return os.fstat(self._descriptor).st_size
@@ -81,7 +106,7 @@ def publishing(path: Path) -> Iterator[SealFile]:
         except BlockingIOError as error:
             raise SealFileIsInUse(f"another sealer publishes into {path}") from error
         _sync_folder(path.parent)
-        yield SealFile(descriptor)
+        yield SealFile(descriptor, path)
     finally:
         os.close(descriptor)
 
@@ -97,6 +122,13 @@ def published_lines(path: Path) -> Iterator[bytes]:
                 yield line if line.endswith(b"\n") else _awaited(line, lines)
     except OSError as error:
         raise SealFileCannotBeUsed(f"the seals {path} cannot be read: {error.strerror}") from error
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _awaited(line: bytes, lines: BinaryIO) -> bytes:

@@ -20,6 +20,13 @@ _RIGHTS = """
     SELECT r FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS r
      WHERE has_table_privilege(%s, %s, r)
 """
+_COLUMNS = """
+    SELECT a.attname FROM pg_attribute a
+     WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
+       AND NOT has_table_privilege(%(role)s, a.attrelid, 'UPDATE')
+       AND has_column_privilege(%(role)s, a.attrelid, a.attnum, 'UPDATE')
+     ORDER BY a.attnum
+"""
 _OWNERS = """
     SELECT c.relname FROM pg_class c WHERE c.oid = to_regclass(%s) AND pg_has_role(%s, c.relowner, 'MEMBER')
 """
@@ -58,6 +65,9 @@ def _with_too_many_rights(connection: Connection[Any], role: str, table: str) ->
     if connection.execute(_OWNERS, (table, role)).fetchone() is not None:
         return [f"{table}: the role {role} owns the table, or is a member of the role that does"]
     rights = [row[0] for row in connection.execute(_RIGHTS, (role, table)).fetchall()]
+    columns = connection.execute(_COLUMNS, {"role": role, "table": table}).fetchall()
+    if columns:
+        rights.append(f"UPDATE ({', '.join(row[0] for row in columns)})")
     return [f"{table}: the role {role} may {', '.join(rights)}"] if rights else []
 
 

@@ -95,7 +95,9 @@ def read_key(file: Path) -> SigningKey:
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SealKeyCannotBeUsed(f"{file} holds no private key in PEM: {error}") from error
+        raise SealKeyCannotBeUsed(
+            f"{file} holds no private key: `daybook seals new-key` makes such a file"
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise SealKeyCannotBeUsed(f"the key in {file} is not an Ed25519 key")
     return SigningKey(key)
@@ -129,7 +131,9 @@ def _public_key(pem: bytes, file: Path) -> PublicKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SealKeyCannotBeUsed(f"{file} holds something that is no public key in PEM: {error}") from error
+        raise SealKeyCannotBeUsed(
+            f"{file} holds something that is no public key: give the `seals.pub` that the sealer writes, or a copy"
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise SealKeyCannotBeUsed(f"a key in {file} is not an Ed25519 key")
     return PublicKey(key)

@@ -4,19 +4,26 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
 from infrastructure.sealing.merkle import BLOCK, WIDTH, Frontier, KeptHashes
-from infrastructure.sealing.seals import Sealed, sealed_of
+from infrastructure.sealing.seals import Sealed, SealIsWrong, sealed_of
 
 PAGE = 20  # a seal of 10,000 events has 320 kB of leaves
 
-_COLUMNS = "seal, signature, leaves"
+_COLUMNS = "number, count, last_position, seal, signature, leaves"
 _LAST = f"SELECT {_COLUMNS} FROM seals ORDER BY number DESC LIMIT 1"
 _ONE = f"SELECT {_COLUMNS} FROM seals WHERE number = %s"
 _COVERING = f"SELECT {_COLUMNS} FROM seals WHERE last_position >= %s ORDER BY last_position, number LIMIT 1"
 _AFTER = f"SELECT {_COLUMNS} FROM seals WHERE number > %s AND number <= %s ORDER BY number LIMIT {PAGE}"
+_LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM seals"
+_EVENTS = (
+    "SELECT coalesce((SELECT count FROM seals WHERE last_position >= %s ORDER BY last_position, number LIMIT 1),"
+    " (SELECT max(count) FROM seals), 0)"
+    " - coalesce((SELECT max(count) FROM seals WHERE last_position < %s), 0)"
+)
 _INSERT = (
     "INSERT INTO seals (number, count, last_position, sealed_at, seal, signature, leaves)"
     " VALUES (%s, %s, %s, %s, %s, %s, %b)"
@@ -69,6 +76,14 @@ class SealStore:
     def last(self) -> Sealed | None:
         """The last seal, if there is any."""
         return self._one(_LAST, ())
+
+    def last_number(self) -> int:
+        """The number of the last seal, 0 for none. It is not looked at."""
+        return self._number(_LAST_NUMBER, ())
+
+    def events_between(self, first: int, last: int) -> int:
+        """How many events the seals with these log positions and those between have: for a progress, nothing more."""
+        return self._number(_EVENTS, (last, first))
 
     def seal(self, number: int) -> Sealed | None:
         """A seal by its number."""
@@ -134,6 +149,10 @@ class SealStore:
             self._connection.execute("SET LOCAL synchronous_commit = off")
             self._connection.execute(f"UPDATE sealing SET {names}, updated_at = now()".encode(), columns)
 
+    def _number(self, sql: str, parameters: tuple[Any, ...]) -> int:
+        row = self._connection.execute(sql.encode(), parameters).fetchone()
+        return 0 if row is None else int(row[0])
+
     def _one(self, sql: str, parameters: tuple[Any, ...]) -> Sealed | None:
         row = self._connection.execute(sql.encode(), parameters, binary=True).fetchone()
         return None if row is None else _sealed(row)
@@ -145,5 +164,13 @@ def standing_of(row: tuple[Any, ...]) -> SealingStanding:
 
 
 def _sealed(row: tuple[Any, ...]) -> Sealed:
-    text, signature, leaves = row
-    return sealed_of(text.encode(), bytes(signature), bytes(leaves))
+    """Raises SealIsWrong for what cannot be read, or stands beside a seal and is not what that says."""
+    number, count, last_position, text, signature, leaves = row
+    try:
+        sealed = sealed_of(text.encode(), bytes(signature), bytes(leaves))
+    except msgspec.MsgspecError as error:
+        raise SealIsWrong(number, f"cannot be read in the database: {error}") from error
+    seal = sealed.seal
+    if (seal.number, seal.count, seal.last_position) != (number, count, last_position):
+        raise SealIsWrong(number, "has other numbers beside it in the database than in it")
+    return sealed

@@ -33,9 +33,12 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """What was found out. `log_position`, `count` and `root` are those of the last seal that is right."""
+    """What was found out. `log_position`, `count` and `root` are those of the last seal that is right; `seals_kept` is how
+    many the database has.
+    """
 
     seals: int
+    seals_kept: int = 0
     count: int
     log_position: int
     root: str | None

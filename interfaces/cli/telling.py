@@ -78,11 +78,19 @@ class Counter:
         if now - self._told < COUNT_EVERY_S and count < end:
             return
         self._told = now
-        rate = count / (now - self._began) if now > self._began else 0
-        left = f", {(end - count) / rate:,.0f} s left" if rate and count < end else ""
+        pace = _pace(count, end, now - self._began)
         head, tail = ("\r\x1b[K", "\n" if count >= end else "") if sys.stderr.isatty() else ("", "\n")
-        sys.stderr.write(f"{head}{what}: {count:,} of {end:,}, {rate:,.0f}/s{left}{tail}")
+        sys.stderr.write(f"{head}{what}: {count:,} of {end:,}{pace}{tail}")
         sys.stderr.flush()
+
+
+def _pace(count: int, end: int, seconds: float) -> str:
+    """A rate once something is counted, and what is left once the rate is that of a second or more."""
+    if not count or seconds <= 0:
+        return ""
+    rate = count / seconds
+    left = f", {(end - count) / rate:,.0f} s left" if count < end and seconds >= COUNT_EVERY_S else ""
+    return f", {rate:,.0f}/s{left}"
 
 
 @contextmanager

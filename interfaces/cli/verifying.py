@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from application.expected import TellTheOperator
 from domain.errors import Refusal
 from infrastructure.sealing.examining import Examination
 from infrastructure.sealing.files import published_lines
@@ -37,6 +38,10 @@ DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not t
 Flag = Annotated[bool, Parameter(negative="")]
 Position = Annotated[int | None, Parameter(validator=Number(gte=1, lte=2**62))]
 KeyFile = Annotated[Path | None, Parameter(help="the public keys that are trusted")]
+
+
+class NothingToExamine(TellTheOperator):
+    """No event is in what was to be examined, so that nothing can be said to be right."""
 
 
 def verify(
@@ -72,6 +77,8 @@ def verify(
     """
 
     def work() -> int:
+        if from_ is not None and to is not None and from_ > to:
+            raise NothingToExamine(f"--from {from_} is after --to {to}: nothing was examined")
         settings = settings_for(data_dir, database_url)
         own = seal_file(settings)
         keys = key or public_keys_of(own if seals is None or _is_address(seals) else Path(seals))
@@ -83,7 +90,9 @@ def verify(
             parallel=parallel,
             tell=Counter(),
         )
-        found = examination.run(settings.database_url or "", _lines(own if seals is None else seals))
+        where = own if seals is None else seals
+        found = examination.run(settings.database_url or "", _lines(where))
+        _require_something(found, where, from_)
         print(msgspec.json.encode(found).decode() if json else sentences(found))
         return 0 if found.is_right else FAULT
 
@@ -152,15 +161,29 @@ def verify_proof(file: Path, *, key: KeyFile = None, json: Flag = False) -> int:
 def sentences(found: Verified) -> str:
     """What was found out, in lines."""
     if found.is_right:
+        verdict = "right"
+        if found.seals < found.seals_kept:
+            verdict = f"right, but only as far as these seals go, {found.seals:,} of {found.seals_kept:,}"
         root = f", root {found.root}" if found.root else ""
         head = (
-            f"right: {found.seals:,} seals of {found.count:,} events up to log position {found.log_position}{root};"
+            f"{verdict}: {found.seals:,} seals of {found.count:,} events up to log position {found.log_position}{root};"
             f" {found.events_read:,} events read in {found.seconds:.1f} s"
         )
     else:
         head = f"WRONG: {found.findings[0].sentence}"
     rest = [finding.sentence for finding in found.findings[1:]] + found.notes
     return "\n".join([head, *(f"  {sentence}" for sentence in rest)])
+
+
+def _require_something(found: Verified, where: str | Path, begin: int | None) -> None:
+    if found.findings or found.events_read:
+        return
+    if not found.seals:
+        raise NothingToExamine(f"there are no seals in {where}: nothing was examined")
+    after = "" if begin is None else f" from {begin} on"
+    raise NothingToExamine(
+        f"the seals in {where} end at log position {found.log_position} and have no event{after}: nothing was examined"
+    )
 
 
 def write_proof(proof: Proof, out: Path | None) -> None:

@@ -21,7 +21,7 @@ def seed_demo(base_url: str, settings: Settings) -> str:
     _staff(settings, COMPLIANCE, "Demo Examiner", "compliance")
     for email, full_name in CUSTOMERS:
         _customer(base_url, email, full_name)
-    return _banner(base_url)
+    return banner(base_url, settings)
 
 
 def _staff(settings: Settings, email: str, full_name: str, role: Role) -> None:
@@ -48,9 +48,20 @@ def _elsewhere(base_url: str) -> str:
     return "" if port == "8000" else f' ARGS="--port {port}"'
 
 
-def _banner(base_url: str) -> str:
+def _prices(settings: Settings) -> str:
+    """Where the prices come from, as a sentence."""
+    if settings.market_source == "simulated":
+        return f"The prices of {settings.market_symbols:,} symbols are simulated."
+    if settings.market_path:
+        return f"What is in {', '.join(settings.market_path)} is being replayed."
+    return "Real daily prices of AAPL, FB, GOOG, IBM and MSFT are being replayed."
+
+
+def banner(base_url: str, settings: Settings) -> str:
+    """What a newcomer reads first. Every simulated market has AAPL; a folder of one's own need not have IBM."""
+    symbol = "AAPL" if settings.market_source == "simulated" else "IBM"
     return f"""
-Daybook is running. Real daily prices of AAPL, FB, GOOG, IBM and MSFT are being replayed.
+Daybook is running. {_prices(settings)}
 
   API            {base_url}/api/v1
   API reference  {base_url}/docs
@@ -67,7 +78,7 @@ Place an order:
     | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
   curl -s {base_url}/api/v1/orders -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' \\
-    -d '{{"symbol":"IBM","side":"buy","type":"market","quantity":"10"}}'
+    -d '{{"symbol":"{symbol}","side":"buy","type":"market","quantity":"10"}}'
 
 A narrated trading day, from another terminal: make demo{_elsewhere(base_url)}
 Ctrl-C ends everything; the next start finds it as it was.

@@ -127,22 +127,43 @@ def test_the_command_line_refuses_in_one_line(
     running: Running, capfd: pytest.CaptureFixture[str], tmp_path: Any
 ) -> None:
     where: Any = {"database_url": running.settings.database_url, "data_dir": running.settings.data_dir}
+    keys = public_keys_of(seal_file(running.settings))
+    empty, garbage = tmp_path / "empty.jsonl", tmp_path / "garbage.pub"
+    empty.touch()
+    garbage.write_bytes(b"\xffno key\n")
     asked = {
         "there is no event at log position 100000": lambda: verifying.prove("100000", **where),
         "an event is a log position or ID@VERSION": lambda: verifying.prove("three", **where),
         "there is no seal 999": lambda: cli.consistency(1, 999, **where),
+        "the older seal comes first": lambda: cli.consistency(2, 1, **where),
+        "--from 20 is after --to 10": lambda: verifying.verify(from_=20, to=10, **where),
+        "have no event from 100000 on": lambda: verifying.verify(from_=100_000, **where),
+        "there are no seals in": lambda: verifying.verify(seals=str(empty), key=keys, **where),
+        "holds something that is no public key: give": lambda: verifying.verify(key=garbage, **where),
         "cannot be read": lambda: verifying.verify(seals=str(tmp_path / "nowhere"), **where),
-        "the address of a bucket is": lambda: verifying.verify(
-            seals="https://host", key=public_keys_of(seal_file(running.settings)), **where
-        ),
+        "the address of a bucket is": lambda: verifying.verify(seals="https://host", key=keys, **where),
         "cannot be written": lambda: verifying.prove("3", out=tmp_path / "no" / "folder", **where),
     }
     for sentence, ask in asked.items():
         assert ask() == 2
         told = capfd.readouterr()
-        assert (told.out, told.err.count("\n")) == ("", 1)
-        assert told.err.startswith("daybook: ")
-        assert sentence in told.err
+        lines = [line for line in told.err.splitlines() if not line.startswith("events: ")]
+        assert (told.out, len(lines)) == ("", 1)
+        assert lines[0].startswith("daybook: ")
+        assert sentence in lines[0]
+
+
+def test_a_copy_that_is_older_says_so_in_the_first_line(
+    running: Running, capfd: pytest.CaptureFixture[str], tmp_path: Any, another_seal: None
+) -> None:
+    where: Any = {"database_url": running.settings.database_url, "data_dir": running.settings.data_dir}
+    own, copy = seal_file(running.settings), tmp_path / "copy.jsonl"
+    copy.write_bytes(own.read_bytes().splitlines(keepends=True)[0])
+    capfd.readouterr()
+
+    assert verifying.verify(seals=str(copy), key=public_keys_of(own), **where) == 0
+
+    assert capfd.readouterr().out.startswith("right, but only as far as these seals go, 1 of ")
 
 
 def test_a_key_is_made_once_and_its_successor_beside_it(

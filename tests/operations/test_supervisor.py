@@ -151,7 +151,7 @@ def test_a_wrong_setting_is_refused_in_one_line() -> None:
     code, output = daybook("api", DAYBOOK_PORT="eighty")
 
     assert code == 2
-    assert output.startswith("daybook: a DAYBOOK_… setting cannot be used")
+    assert output.startswith("daybook: DAYBOOK_PORT cannot be used: ")
     assert output.count("\n") == 1
 
 
@@ -159,7 +159,7 @@ def test_a_role_that_cannot_run_as_told_ends_everything_in_one_line(tmp_path: Pa
     code, output = daybook("up", "--data-dir", tmp_path / "data", "--port", 0, "--symbols", 0)
 
     assert code == 2
-    assert "market_symbols must be 1 to 10000, not 0" in output
+    assert "DAYBOOK_MARKET_SYMBOLS must be 1 to 10000, not 0" in output
     assert "Traceback" not in output
     assert not (tmp_path / "data" / "pids.json").exists()
 
@@ -167,7 +167,7 @@ def test_a_role_that_cannot_run_as_told_ends_everything_in_one_line(tmp_path: Pa
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--port", 99999), "the port must be from 0 to 65535, not 99999"),
+        (("--port", 99999), "DAYBOOK_PORT must be from 0 to 65535, not 99999"),
         (("--database-url", "nonsense"), "DAYBOOK_DATABASE_URL is no PostgreSQL URL"),
     ],
 )

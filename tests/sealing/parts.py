@@ -1,6 +1,7 @@
 """A sealed log for tests, and somebody who tampers with it as superuser."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from infrastructure.sealing.keyring import Keyring
 from infrastructure.sealing.keys import read_public_keys
 from infrastructure.sealing.sealer import Sealer, SealTerms
 from infrastructure.sealing.seals import Sealed, read_line
+from infrastructure.sealing.store import SealStore
 from infrastructure.sealing.verifying import Verified
 from tests.projecting.worked import ANN, OWNER, D, Desk, c
 
@@ -117,3 +119,17 @@ def sealing(sealer: Any) -> Iterator[None]:
         stop.set()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def until(met: Any, seconds: float = 10) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def standing(examined: Examined) -> Any:
+    """How far sealing has come."""
+    with connect(examined.url, application="test") as connection:
+        return SealStore(connection).standing()

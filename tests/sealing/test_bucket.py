@@ -17,8 +17,7 @@ from infrastructure.sealing.keys import read_public_keys
 from infrastructure.sealing.seals import SealBucketMustAnswer
 from infrastructure.sealing.store import SealStore
 from tests.conftest import free_port
-from tests.sealing.parts import Examined, wrong
-from tests.sealing.test_sealer import until
+from tests.sealing.parts import Examined, until, wrong
 
 YEARS = timedelta(days=2192)
 FIRST, SECOND = "seals-000000000001-000000000008.jsonl", "seals-000000000009-000000000009.jsonl"

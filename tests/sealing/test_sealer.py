@@ -24,7 +24,7 @@ from infrastructure.sealing.reading import BEFORE_ALL, LogSource
 from infrastructure.sealing.sealer import Sealer, SealTerms
 from infrastructure.sealing.seals import SealIsWrong, chained
 from infrastructure.sealing.store import SealStore
-from tests.sealing.parts import Examined, wrong
+from tests.sealing.parts import Examined, standing, until, wrong
 
 # A sealer that the kernel kills when the file would grow beyond a size: in the middle of a line, or before it.
 SEAL_WITHIN = """
@@ -68,18 +68,6 @@ def at_work(sealer: Sealer) -> Iterator[threading.Event]:
         stop.set()
         thread.join(10)
     assert not thread.is_alive()
-
-
-def until(met: Any, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def standing(examined: Examined) -> Any:
-    with connect(examined.url, application="test") as connection:
-        return SealStore(connection).standing()
 
 
 def test_a_seal_is_the_tree_over_everything_up_to_it(examined: Examined) -> None:
@@ -279,10 +267,13 @@ def test_who_stands_still_says_so_and_goes_on_once_it_is_mended(examined: Examin
         until(lambda: standing(examined).failure is None and standing(examined).number == 9)
 
 
-def test_kept_hashes_that_do_not_make_the_root_stop_sealing(examined: Examined) -> None:
-    examined.tamper("UPDATE seals SET leaves = set_byte(leaves, 3, get_byte(leaves, 3) # 1) WHERE number = 2")
+def test_kept_hashes_that_do_not_make_the_root_stop_sealing(desk: Any, servers: Any, tmp_path: Path) -> None:
+    examined = Examined(desk, servers, tmp_path, events=BLOCK)
+    examined.lengthen(BLOCK + 3)
+    examined.seal()
+    examined.tamper("UPDATE seal_blocks SET hash = set_byte(hash, 3, get_byte(hash, 3) # 1) WHERE number = 0")
 
-    with pytest.raises(SealsMustAgree, match="do not make the root of seal 8"):
+    with pytest.raises(SealsMustAgree, match="do not make the root of seal 2"):
         examined.seal()
 
 

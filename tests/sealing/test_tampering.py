@@ -314,6 +314,33 @@ def test_a_right_too_many_is_a_finding(examined: Examined) -> None:
     ]
 
 
+@pytest.mark.parametrize("grantee", ["daybook_app", "public"])
+def test_a_right_to_change_one_column_is_a_finding(examined: Examined, grantee: str) -> None:
+    with examined.superuser() as connection:
+        connection.execute(f"GRANT UPDATE (state, topic) ON stored_events TO {grantee}".encode())
+
+    assert wrong(examined.verify()) == [
+        ("guards", "stored_events: the role daybook_app may UPDATE (topic, state)")
+    ]
+
+
+def test_a_last_row_that_cannot_be_read_is_a_finding(examined: Examined) -> None:
+    examined.tamper("UPDATE seals SET seal = 'x' WHERE number = 8")
+
+    (finding,) = examined.verify().findings
+
+    assert (finding.where, finding.seal) == ("database", 8)
+    assert "cannot be read in the database" in finding.sentence
+
+
+def test_the_progress_is_out_of_what_is_read(examined: Examined) -> None:
+    told: list[tuple[str, int, int]] = []
+    for span in ({}, {"to_position": 10}, {"from_position": 21, "to_position": 27}, {"from_position": 36}):
+        examined.verify(tell=lambda *progress: told.append(progress), **span)
+
+    assert told == [("events", 38, 38), ("events", 10, 10), ("events", 10, 10), ("events", 3, 3)]
+
+
 def _copy_to(position: int) -> str:
     others = COLUMNS.removeprefix("notification_id, originator_id, ")
     return (

@@ -260,7 +260,7 @@ def _sale(story: Story) -> None:
     wanted = realised_profit(executions)
     story.claim(
         f"the realised profit is {wanted}, as first-in-first-out gives from {len(executions)} executions",
-        found=sum((Decimal(e["profit"]) for e in executions if e["side"] == "sell"), Decimal(0)),
+        found=sum((_gain(e) for e in executions if e["side"] == "sell"), Decimal(0)),
         wanted=wanted,
     )
     story.claim("no IBM is left", found=story.shares("IBM"), wanted=Decimal(0))
@@ -305,6 +305,11 @@ def _crowd(story: Story, crowd: Crowd) -> None:
     orders, repeated, wrong = crowd.finish()
     story.tell(f"{orders} orders answered, {repeated} requests sent again")
     story.claim("every answered order is there once, and every cent is accounted for", found=wrong, wanted=[])
+
+
+def _gain(sale: Json) -> Decimal:
+    """What a sale realised for tax: a loss that a wash sale has moved into the cost of other shares is not in it."""
+    return Decimal(sale["profit"]) + Decimal(sale["wash_disallowed"])
 
 
 def _executions(story: Story, symbol: str) -> list[Json]:

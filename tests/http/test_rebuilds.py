@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from interfaces.cli import projections as cli
-from projections.catalogue import BY_NAME
+from projections.holders import Holders
 from tests.http.running import Running, refused, until
 
 Staff = dict[str, httpx.Client]
@@ -51,7 +51,7 @@ def test_a_table_is_taken_back_and_forgotten(staff: Staff) -> None:
     assert (back.status_code, back.json()["projection"], back.json()["version"]) == (
         200,
         "holders",
-        BY_NAME["holders"].version,
+        Holders.version,
     )
     assert gone.status_code == 204
     refused(admin.post(f"{BASE}/holders/rollback"), 404, "previous_table_must_exist")
@@ -90,6 +90,6 @@ def test_the_command_line_tells_in_plain_lines_and_in_json(
     lines = [json.loads(line) for line in as_json[1].out.splitlines()]
     assert lines[-1]["result"]["differences"] == 0
     assert lines[-2]["report"]["phase"] == "done"
-    assert f"live again, version {BY_NAME['holders'].version}" in back[1].out
+    assert f"live again, version {Holders.version}" in back[1].out
     assert (unknown[0], idle[0]) == (2, 2)
     assert "no rebuild is building" in idle[1].err

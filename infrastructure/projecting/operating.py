@@ -116,7 +116,8 @@ class ProjectionDesk(RebuildDesk):
     def repair(self, name: str, account_id: UUID) -> Repaired:
         """Make one account's rows anew.
 
-        Raises ProjectionMustExist, ProjectionMustBeByAccount, ProjectionMustBeOfThisVersion, HistoryMustBeFoldable.
+        Raises ProjectionMustExist, AccountMustExist, ProjectionMustBeByAccount, ProjectionMustBeOfThisVersion,
+        HistoryMustBeFoldable.
         """
         (known,) = require_known([name])
         try:

@@ -21,6 +21,7 @@ from psycopg import Connection
 
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.folding import FoldFailed, begin
+from infrastructure.projecting.parking import is_outage
 from infrastructure.projecting.rebuild import crew, layout, swapping
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.aims import goals, lag
@@ -47,6 +48,15 @@ class RebuildFailed(Exception):
 
 class RebuildIsNotWanted(Exception):
     """The table of this version was taken back by hand, so it is not built again until somebody asks for it."""
+
+
+def cut_off_by(error: BaseException) -> str | None:
+    """What cut a rebuild off, in a sentence without secrets; None for a fault of ours."""
+    if isinstance(error, crew.WorkerFailed):
+        return str(error)
+    if is_outage(error):
+        return "the database went away or cannot be reached"
+    return None
 
 
 def rebuild(
@@ -194,6 +204,7 @@ class _Rebuild:
             seconds=round(time.monotonic() - self._began, 3),
             columns=found.columns,
             examples=found.examples,
+            left_out=found.left_out,
             failure=failure,
         )
 

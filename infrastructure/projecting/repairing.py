@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
-from domain.errors import Conflict
+from domain.errors import AccountMustExist, Conflict
 from infrastructure.eventstore.log import COLUMNS, rows_of
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import tables
@@ -45,11 +45,12 @@ class Repaired(Struct, frozen=True, kw_only=True):
 def repair(url: str, projection: Projection, account_id: UUID) -> Repaired:
     """Fold one account's whole history and put its rows in the place of those that are there.
 
-    Raises ProjectionMustBeByAccount, ProjectionMustBeOfThisVersion, FoldFailed. What is parked of the account
+    Raises ProjectionMustBeByAccount, AccountMustExist, ProjectionMustBeOfThisVersion, FoldFailed. What is parked of the account
     is parked no more: everything up to the projection's position is folded.
     """
     require_by_account(projection)
     with connect(url, application="daybook projections repair") as connection:
+        _require_known(connection, projection, account_id)
         lanes = live_lanes(connection, projection.name)
         near = min((lane.position for lane in lanes), default=0)
         rows: Rows[Any] = Rows()
@@ -80,6 +81,17 @@ def require_by_account(projection: Projection) -> None:
     """Raises ProjectionMustBeByAccount."""
     if not projection.is_by_account():
         raise ProjectionMustBeByAccount(f"the rows of {projection.name} are not each of one account")
+
+
+def _require_known(connection: Connection[Any], projection: Projection, account_id: UUID) -> None:
+    """Rows of an account that the log does not know are there to be removed."""
+    sql = (
+        "SELECT 1 WHERE EXISTS (SELECT FROM stored_events WHERE account_id = %(of)s)"
+        f" OR EXISTS (SELECT FROM read.{projection.name} WHERE account_id = %(of)s)"
+    )
+    found = connection.execute(sql.encode(), {"of": account_id})
+    if found.fetchone() is None:
+        raise AccountMustExist(f"there is no account {account_id}")
 
 
 def fold_account(

@@ -46,6 +46,11 @@ class Verified(Struct, frozen=True, kw_only=True):
         """Whether nothing speaks against the table."""
         return not (self.partings or self.holes or self.rows_differing or self.first_difference)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is right and has everybody: an account that is parked was left out."""
+        return self.is_right and not self.parked
+
 
 def verify(
     url: str, projections: Sequence[Projection], *, rows: bool = False, progress: Progress | None = None

@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.console import Console
@@ -23,10 +24,11 @@ from infrastructure.projecting.operating import (
 )
 from infrastructure.projecting.rebuild import control
 from infrastructure.projecting.rebuild.manner import NICENESS, Manner
+from infrastructure.projecting.rebuilding import cut_off_by
 from infrastructure.settings import Settings
 from interfaces.cli import projections_care
 from interfaces.cli.telling import telling, unfinished
-from interfaces.roles.running import outcome, with_servers
+from interfaces.roles.running import FAULT, outcome, with_servers
 
 app = App(
     name="projections", help="See where the read tables stand, and rebuild them while everything goes on."
@@ -35,18 +37,36 @@ app = App(
 projections_care.register(app)
 
 DataDir = Annotated[Path | None, Parameter(help="data folder of the running Daybook")]
+WIDE = 1_000
+"""Columns: more than a failure is long."""
+
 DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not the embedded one")]
 
 
 @app.command
-def status(*, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> int:
-    """Show position, lag, failures and parked accounts of every projection."""
+def status(
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Show position, lag, failures and parked accounts of every projection.
+
+    Exit code 1 when there is a failure or a parked account. Where stdout is no terminal, no column is cut.
+
+    Parameters
+    ----------
+    json
+        A line of JSON for each projection.
+    """
 
     def work() -> int:
         found = statuses(_url(data_dir, database_url))
-        Console().print(_table(found))
-        for parked in (parked for one in found for parked in one.parked):
-            print(projections_care.parked_sentence(parked))
+        if json:
+            for one in found:
+                print(msgspec.json.encode(one).decode())
+        else:
+            _show(found)
         return 1 if any(one.failure or one.parked for one in found) else 0
 
     return outcome(work)
@@ -96,7 +116,20 @@ def rebuild(
             teller.result(result)
         return 1 if any(result.differences or result.failure for result in results) else 0
 
-    return _outcome(work)
+    return _outcome(lambda: _to_be_gone_on_with(work, names))
+
+
+def _to_be_gone_on_with(work: Callable[[], int], names: Sequence[str]) -> int:
+    """A rebuild that was cut off ends with a sentence: nothing of it is lost."""
+    try:
+        return work()
+    except Exception as error:
+        why = cut_off_by(error)
+        if why is None:
+            raise
+        again = " ".join(["daybook projections rebuild", *names])
+        print(f"daybook: {why}; `{again}` goes on where it was", file=sys.stderr)
+        return FAULT
 
 
 @app.command
@@ -168,6 +201,17 @@ def _outcome(work: Callable[[], int | None]) -> int:
             return 2
 
     return outcome(refusing)
+
+
+def _show(found: list[ProjectionStatus]) -> None:
+    table = _table(found)
+    if sys.stdout.isatty():
+        Console().print(table)
+    else:
+        table.box = None
+        Console(width=WIDE).print(table, no_wrap=True, overflow="ignore", crop=False)
+    for parked in (parked for one in found for parked in one.parked):
+        print(projections_care.parked_sentence(parked))
 
 
 def _table(found: list[ProjectionStatus]) -> Table:

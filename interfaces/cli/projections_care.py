@@ -17,6 +17,7 @@ from infrastructure.projecting.parking import ParkedAccount, Retried, retry
 from infrastructure.projecting.repairing import Repaired, repair
 from infrastructure.projecting.verifying import Verified, verify
 from infrastructure.settings import Settings
+from interfaces.cli.telling import parked_accounts
 from interfaces.roles.running import FAULT, REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
 
@@ -43,7 +44,7 @@ def verify_command(
     """Prove that read tables consumed exactly the log, while everything goes on.
 
     Without NAMES all are looked at. Exit code 0 when everything is right, 1 when something is not, with the first
-    difference explained, 2 for an unknown name.
+    difference explained, or when an account is parked, 2 for an unknown name.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def verify_command(
         projections = [BY_NAME[name] for name in require_known(names)]
         right = True
         for found in verify(_url(data_dir, database_url), projections, rows=rows, progress=_Teller()):
-            right = right and found.is_right
+            right = right and found.is_complete
             print(msgspec.json.encode(found).decode() if json else sentences(found), flush=True)
         return 0 if right else FAULT
 
@@ -94,7 +95,10 @@ def repair_command(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Make all rows of one account anew from the log, in one transaction, while everything goes on."""
+    """Make all rows of one account anew from the log, in one transaction, while everything goes on.
+
+    Exit code 2 for an unknown projection or account.
+    """
 
     def work() -> int:
         (known,) = require_known([name])
@@ -112,17 +116,16 @@ def sentences(found: Verified) -> str:
             f"{found.rows_differing} rows differ from the log folded afresh; {found.first_difference}"
         )
     verdict = "WRONG" if wrong else "right"
+    parked = f", {parked_accounts(found.parked)} left out" if found.parked else ""
     compared = "" if found.rows_compared is None else f", {found.rows_compared:,} rows compared"
     lines = [
-        f"{found.name}: {verdict} at {found.position:,}, {found.events:,} events proved{compared},"
+        f"{found.name}: {verdict} at {found.position:,}{parked}, {found.events:,} events proved{compared},"
         f" table hash {found.table_hash}"
     ]
     if found.proved_after:
         lines.append(
             f"  not proved up to {found.proved_after:,}: folded before proofs were kept; a rebuild proves it"
         )
-    if found.parked:
-        lines.append(f"  {found.parked} accounts are parked: `daybook projections status`")
     return "\n".join([*lines, *(f"  {sentence}" for sentence in wrong[:1])])
 
 

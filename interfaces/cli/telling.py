@@ -136,11 +136,18 @@ def sentence(result: Rebuilt) -> str:
     verdict = "not compared (nothing to compare with)"
     if result.compared:
         verdict = f"{result.differences} rows differed" if result.differences else "equal to the table before"
+    if result.left_out:
+        verdict += f", {parked_accounts(result.left_out)} left out"
     shown = f" ({'; '.join(result.examples)})" if result.examples else ""
     return (
         f"{result.projection}: {result.rows} rows from {result.events} events"
         f" in {result.seconds:.2f} s, {verdict}{shown}"
     )
+
+
+def parked_accounts(number: int) -> str:
+    """Such as `1 account is parked and was`: what was done with them follows."""
+    return "1 account is parked and was" if number == 1 else f"{number:,} accounts are parked and were"
 
 
 def unfinished(one: UnderWay) -> str:

@@ -55,8 +55,8 @@ async def retry(request: Call, data: JSONBody[Retry]) -> list[Retried]:
 async def repair(request: Call, name: FromPath[str], data: JSONBody[Repair]) -> Repaired:
     """Make all rows of one account anew from the log, in one transaction.
 
-    Refused: `projection_must_exist` (404); `projection_must_be_by_account`, `projection_must_be_of_this_version`,
-    `history_must_be_foldable` (409).
+    Refused: `projection_must_exist`, `account_must_exist` (404); `projection_must_be_by_account`,
+    `projection_must_be_of_this_version`, `history_must_be_foldable` (409).
     """
     projections = request.parts.projections
     return await projections.ask(projections.desk.repair, name, data.account_id)

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from application.expected import TellTheOperator
 from infrastructure.embedded.folder import find_servers
+from infrastructure.plain_logs import log_plainly
 from infrastructure.settings import SettingIsWrong, Settings
 
 ROLES = ("market", "projector", "executor", "scheduler", "sealer", "api")
@@ -47,6 +48,7 @@ def run_role(name: str, settings: Settings) -> int:
 
 def outcome(work: Callable[[], int | None]) -> int:
     """Do the work; turn how it ended into an exit code, and an expected error into one line."""
+    log_plainly()
     try:
         return work() or DONE
     except KeyboardInterrupt:

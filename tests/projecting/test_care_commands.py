@@ -1,5 +1,9 @@
 """`daybook projections status`, `verify`, `retry` and `repair`, as an operator gives them."""
 
+import subprocess
+import sys
+from uuid import UUID
+
 import msgspec
 import pytest
 
@@ -77,11 +81,84 @@ def test_parked_accounts_show_in_the_status_and_are_tried_again(
 
     said = capsys.readouterr().out
     assert before == 0
-    assert codes == [1, 1, 0]
+    assert codes == [1, 1, 1]
     assert "nothing is parked" in said
     assert f"orders: account {ANN} is parked at 42 (Account.Teleported): EventIsUnreadable" in said
     assert f"orders: account {ANN}: 0 events folded, then parked again: EventIsUnreadable" in said
-    assert "1 accounts are parked" in said
+    assert "orders: right at 42, 1 account is parked and was left out, 42 events proved" in said
+
+
+def test_a_rebuild_says_how_many_parked_accounts_it_did_not_compare(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work(desk)
+    _append(desk, "Account.Teleported", b"{}")
+    project(desk.url)
+
+    code = run("rebuild", "orders")
+
+    assert code == 0
+    assert "equal to the table before, 1 account is parked and was left out" in capsys.readouterr().out
+
+
+def test_the_status_is_whole_where_no_terminal_is_and_json_for_programs(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work(desk)
+    project(desk.url)
+    failure = "FoldFailed('" + "long " * 60 + "')"
+    with connect(desk.url, application="test") as connection:
+        connection.execute("UPDATE projection_partitions SET failure = %s WHERE name = 'orders'", (failure,))
+
+    codes = [run("status"), run("status", "--json")]
+
+    lines = capsys.readouterr().out.splitlines()
+    texts, told = lines[: len(BY_NAME) + 1], [msgspec.json.decode(line) for line in lines[len(BY_NAME) + 1 :]]
+    assert codes == [1, 1]
+    assert [line.split()[0] for line in texts] == ["projection", *BY_NAME]
+    assert any(failure in line for line in texts)
+    assert [one["name"] for one in told] == list(BY_NAME)
+    assert [one["failure"] for one in told if one["name"] == "orders"] == [failure]
+
+
+def test_an_account_without_events_and_rows_is_not_repaired(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work(desk)
+    project(desk.url)
+
+    code = run("repair", "balances", "--account", str(UUID(int=4711)))
+
+    assert code == 2
+    assert capsys.readouterr().err == f"there is no account {UUID(int=4711)}\n"
+
+
+def test_a_rebuild_whose_database_went_away_ends_with_a_sentence(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = "postgresql://nobody:hunter2@127.0.0.1:1/nothing"
+
+    code = run("rebuild", "orders", "--database-url", gone)
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "daybook: the database went away or cannot be reached; `daybook projections rebuild orders` goes on where it was\n"
+    )
+
+
+def test_a_fault_shows_no_values_of_variables() -> None:
+    script = (
+        "from interfaces.roles.running import outcome\n"
+        "def work():\n    url = 'hunter' + str(2)\n    raise ArithmeticError('no')\n"
+        "raise SystemExit(outcome(work))"
+    )
+
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert found.returncode == 1
+    assert "ended by a fault" in found.stderr
+    assert "ArithmeticError: no" in found.stderr
+    assert "hunter2" not in found.stdout + found.stderr
 
 
 @pytest.mark.parametrize(

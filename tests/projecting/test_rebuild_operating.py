@@ -1,6 +1,7 @@
 """What operators do about rebuilds: go on with one that was cut off, pause it, and take back what went live."""
 
 import multiprocessing
+import socket
 import threading
 from typing import Any
 
@@ -21,6 +22,7 @@ from infrastructure.projecting.rebuilding import (
     RebuildFailed,
     RebuildIsNotWanted,
     alone,
+    cut_off_by,
     rebuild,
     rebuild_together,
 )
@@ -278,3 +280,17 @@ def test_workers_that_cannot_be_started_say_why(desk: Desk) -> None:
 def test_a_worker_that_fails_says_why() -> None:
     assert "WorkerFailed" in (said := _crew_of_two("postgresql://nobody@127.0.0.1:1/nothing"))
     assert "OperationalError" in said
+
+
+def test_a_worker_that_is_killed_is_told_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody:hunter2@127.0.0.1:{silent.getsockname()[1]}/nothing"
+
+        def kill() -> None:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+        with pytest.raises(crew.WorkerFailed) as failed:
+            crew.fold_by_processes(url, [], kill, workers=2, manner=Manner())
+
+    assert cut_off_by(failed.value) == "a worker ended by SIGKILL"

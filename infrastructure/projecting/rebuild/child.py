@@ -9,9 +9,9 @@ import sys
 from typing import Literal
 
 import msgspec
-import structlog
 from msgspec import Struct
 
+from infrastructure.plain_logs import log_plainly
 from infrastructure.projecting.rebuild.manner import NICENESS, Manner
 from infrastructure.projecting.rebuild.reports import Rebuilt, Report
 from infrastructure.projecting.rebuilding import rebuild_together
@@ -54,7 +54,7 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def main() -> int:
     """Carry out the order."""
     os.nice(NICENESS)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    log_plainly()
     order = msgspec.json.decode(os.environ.pop(VARIABLE), type=Order)
     try:
         WORK[order.work](order)

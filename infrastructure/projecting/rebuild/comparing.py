@@ -27,11 +27,15 @@ EXAMPLES = 10
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What two tables differ in. `columns` are those that should be equal; none when nothing was compared."""
+    """What two tables differ in. `columns` are those that should be equal; none when nothing was compared.
+
+    So many parked accounts were `left_out`.
+    """
 
     columns: list[str] = []
     differences: int = 0
     examples: list[str] = []
+    left_out: int = 0
 
     @property
     def compared(self) -> bool:
@@ -54,7 +58,12 @@ def compare(url: str, connection: Connection[Any], building: Building) -> Compar
             _Side(connection, building.table, building, columns, left_out),
         ]
         differing = _differing(*sides)
-        return Comparison(columns=columns, differences=len(differing), examples=differing[:EXAMPLES])
+        return Comparison(
+            columns=columns,
+            differences=len(differing),
+            examples=differing[:EXAMPLES],
+            left_out=len(left_out),
+        )
 
 
 @contextmanager

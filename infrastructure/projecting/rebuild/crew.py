@@ -3,6 +3,8 @@
 import gc
 import multiprocessing
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from infrastructure.plain_logs import log_plainly
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.folding import FoldFailed
 from infrastructure.projecting.rebuild import generations as g
@@ -54,12 +57,17 @@ def fold_by_processes(
             look()
             time.sleep(LOOK_S)
     finally:
+        codes = [process.exitcode for process in crew]  # before we end the others ourselves
         for process in crew:
             process.terminate()
             process.join()
-    if any(process.exitcode for process in crew):
-        why = f": {last_words.get()}" if not last_words.empty() else ""
-        raise WorkerFailed(f"a worker ended with {[process.exitcode for process in crew]}{why}")
+    if any(codes):
+        why = f"; its last words: {last_words.get()}" if not last_words.empty() else ""
+        raise WorkerFailed(f"a worker ended {_how(next(filter(None, codes)))}{why}")
+
+
+def _how(code: int) -> str:
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
 
 
 class WorkerFailed(Exception):
@@ -75,11 +83,12 @@ def _work(
     last_words: "SimpleQueue[str]",
 ) -> None:
     os.nice(NICENESS)
+    log_plainly()
     try:
         _work_on(url, buildings, worker, workers, manner)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told by whoever started us
         last_words.put(repr(error)[:500])
-        raise
+        sys.exit(1)
 
 
 def _work_on(url: str, buildings: list[Building], worker: int, workers: int, manner: Manner) -> None:

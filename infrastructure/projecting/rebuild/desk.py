@@ -29,7 +29,7 @@ class RebuildJob(Struct, kw_only=True):
     """Work asked for over HTTP. `position` of `end` events are folded of the projection that was heard of last.
 
     `progress` is the last report of each projection that is rebuilt. A verification is `working_on` the proofs or
-    the rows of all; `is_right` says in the end whether everything that was `verified` is.
+    the rows of all; `is_right` says in the end whether everything that was `verified` is, and no account is parked.
     """
 
     job_id: UUID
@@ -134,4 +134,4 @@ def _ended(job: RebuildJob, code: int) -> None:
         job.error = f"the process ended with {code}"
     job.state = "failed" if job.error else "done"
     if job.work == "verify" and not job.error:
-        job.is_right = all(found.is_right for found in job.verified)
+        job.is_right = all(found.is_complete for found in job.verified)

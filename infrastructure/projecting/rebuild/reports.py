@@ -23,8 +23,8 @@ class Report(Struct, frozen=True, kw_only=True):
 class Rebuilt(Struct, frozen=True, kw_only=True):
     """What a rebuild did. `differences` counts rows that are in one table only, or not the same.
 
-    `columns` are those that were compared, `examples` the keys of some rows that differ. With a
-    `failure` nothing was swapped: the table that was live still is.
+    `columns` are those that were compared, `examples` the keys of some rows that differ. So many accounts were
+    `left_out` of the comparison, parked in one of the tables. With a `failure` nothing was swapped: the table that was live still is.
     """
 
     projection: str
@@ -35,6 +35,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
     seconds: float
     columns: list[str] = []
     examples: list[str] = []
+    left_out: int = 0
     failure: str | None = None
 
 

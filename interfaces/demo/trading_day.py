@@ -21,7 +21,7 @@ from interfaces.demo.outside import Json, Outside, Refused
 from interfaces.demo.seed import ADMIN, PASSWORD
 
 CENT = Decimal("0.01")
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 NUDGE_S = 6.0
 """So long an order may rest before the customer moves its price nearer, to keep the story going."""
 

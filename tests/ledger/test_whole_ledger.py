@@ -794,7 +794,7 @@ def test_the_books_balance_whatever_anybody_does(database: Any) -> None:
         assert topics["Position.LotsRelieved"], "nothing was ever sold"
         assert topics["Position.WashSaleDisallowed"], "no loss was ever replaced"
         assert topics["Transfer.Returned"], "no bank ever returned a transfer"
-        assert topics["Position.Split"] > 5, "hardly any position was split"
+        assert topics["Position.Split"], "no position was ever split"
         assert topics["Order.Adjusted"], "no split ever met an order"
         assert topics["Account.DividendPaid"], "no dividend was ever paid"
     finally:

@@ -5,7 +5,7 @@ Refusal
     ├── QueueMustHaveRoom                   more commands are waiting than the queue may hold
     ├── LogMustBeWritable                   PostgreSQL does not answer; send it again with its key
     ├── MarketClockMustRun                  no market time to stamp facts with
-    ├── QuotesMustBeKnown                   no quotes have arrived yet
+    ├── QuotesMustBeKnown                   not all quotes have arrived yet
     ├── ExportsMustBeFew                    as many exports as may be are being made
     └── ReadTableMustReachPosition          the read table is behind the position asked for
 """
@@ -38,7 +38,7 @@ class MarketClockMustRun(Unavailable):
 
 
 class QuotesMustBeKnown(Unavailable):
-    """No quotes have arrived yet."""
+    """Not all quotes have arrived yet: the market has just started, or Redis has."""
 
 
 class ExportsMustBeFew(Unavailable):

@@ -108,7 +108,9 @@ class Announcer:
     def _attempt(self, tick: Tick, reading: ClockReading) -> bool:
         try:
             self._begin()
-            self._publisher.publish(tick, reading)
+            # A Redis that was away may have come back empty, and the tick holds only the symbols that changed.
+            before = self.quotes.values() if self._away else None
+            self._publisher.publish(tick, reading, before=before)
         except (RedisError, OSError) as error:
             self._redis_is_away(error)
             return False
@@ -117,8 +119,6 @@ class Announcer:
         was_away, self._away = self._away, False
         if was_away:
             log.info("redis is back", tick=tick.number)
-            # It may have come back empty, and the tick held only the symbols that changed.
-            self.restore_all()
         return True
 
     def restore_all(self) -> None:

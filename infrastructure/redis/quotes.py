@@ -1,6 +1,7 @@
 """The current quotes: written by the market, held in memory by everyone who reads them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from infrastructure.redis.channels import QUOTE_UPDATES, AsyncSubscription
 SYMBOLS = "quote:symbols"
 CLOCK = "market:clock"
 LAST_TICK = "market:tick"
+WHOLE = "quote:whole"  # there while Redis has every quote that the market has said
 PROGRESS = "executor:progress"
 QUOTE = "quote:"
 
@@ -35,6 +37,7 @@ _read_tick = msgspec.json.Decoder(Tick)
 _read_clock = msgspec.json.Decoder(ClockReading)
 _read_number = msgspec.json.Decoder(TickNumber)
 _json = msgspec.json.Encoder()
+_WHOLE: dict[bool, tuple[tuple[str, ...], ...]] = {True: (("SET", WHOLE, "1"),), False: ()}
 
 
 def decode_tick(payload: bytes) -> Tick:
@@ -49,25 +52,33 @@ class QuotePublisher:
         self._client = connect(redis_url)
         self._clock = b""
 
-    def publish(self, tick: Tick, reading: ClockReading) -> None:
-        """Store the tick's quotes and the clock, and tell everyone: one round trip."""
+    def publish(self, tick: Tick, reading: ClockReading, *, before: Iterable[Quote] | None = None) -> None:
+        """Store the tick's quotes and the clock, and tell everyone: one round trip.
+
+        `before` are all quotes that were published before the tick, for a Redis that may have lost them;
+        the first tick has none.
+        """
         number = _json.encode(TickNumber(tick.run, tick.number))
         self._send(
-            tick.quotes, reading, ("SET", LAST_TICK, number), ("PUBLISH", QUOTE_UPDATES, _json.encode(tick))
+            tick.quotes if before is None else [*before, *tick.quotes],
+            reading,
+            *_WHOLE[before is not None or not self._clock],
+            ("SET", LAST_TICK, number),
+            ("PUBLISH", QUOTE_UPDATES, _json.encode(tick)),
         )
 
     def refresh(self, quotes: Iterable[Quote], reading: ClockReading) -> None:
-        """Store quotes and the clock again without telling anyone: for a Redis that lost them."""
-        self._send(quotes, reading)
+        """Store all quotes and the clock again without telling anyone: for a Redis that lost them."""
+        self._send(quotes, reading, *_WHOLE[True])
 
     def forget(self) -> None:
         """Remove all quotes: those of another source must not be mistaken for this one's."""
         symbols = cast("set[bytes]", self._client.smembers(SYMBOLS))
-        self._client.delete(SYMBOLS, LAST_TICK, *(QUOTE + symbol.decode() for symbol in symbols))
+        self._client.delete(WHOLE, SYMBOLS, LAST_TICK, *(QUOTE + symbol.decode() for symbol in symbols))
 
     def holds_what_was_published(self) -> bool:
-        """Whether Redis still has the clock that was stored last; if not, it has lost its memory."""
-        return bool(self._clock) and self._client.get(CLOCK) == self._clock
+        """Whether Redis still has all quotes and the clock that was stored last; if not, it has lost its memory."""
+        return bool(self._clock) and self._client.mget(CLOCK, WHOLE) == [self._clock, b"1"]
 
     def executor_progress(self) -> TickNumber | None:
         """The last tick that the executor has worked off, or None when no executor is running."""
@@ -100,12 +111,16 @@ class QuoteBoard:
 
     `load` reads them all; then `apply` each tick. Subscribe before loading, so that nothing falls
     between the two. Where a tick is missing, `apply` says so and the reader loads again.
+
+    `whole` is False until every quote that the market has said is here: before the first load, and after
+    one from a Redis that had lost some. A symbol that a whole board does not have is not listed.
     """
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         self._quotes: dict[str, Quote] = {}
         self._at: TickNumber | None = None
+        self.whole = False
         self.last_tick_at: datetime | None = None  # market time; None while nothing was ever published
 
     def get(self, symbol: str) -> Quote | None:
@@ -132,8 +147,8 @@ class QuoteBoard:
         """Read all quotes from Redis. Raises redis.exceptions.RedisError."""
         client = connect(self._redis_url)
         try:
-            # The number first: the hashes are then at least as new, and ticks after it are applied again.
-            number, clock = cast("list[bytes | None]", client.mget(LAST_TICK, CLOCK))
+            # These first: the hashes are then at least as new, and ticks after it are applied again.
+            keys = cast("list[bytes | None]", client.mget(LAST_TICK, CLOCK, WHOLE))
             symbols = sorted(cast("set[bytes]", client.smembers(SYMBOLS)))
             quotes: list[Quote] = []
             for some in _portions(symbols):
@@ -143,13 +158,13 @@ class QuoteBoard:
                 quotes += _from_hashes(pipeline.execute())
         finally:
             client.close()
-        self._replace(number, clock, quotes)
+        self._replace(*keys, quotes=quotes)
 
     async def load_async(self) -> None:
         """`load` for asyncio."""
         client: Any = connect_async(self._redis_url)
         try:
-            number, clock = await client.mget(LAST_TICK, CLOCK)
+            keys: list[bytes | None] = await client.mget(LAST_TICK, CLOCK, WHOLE)
             symbols = sorted(await client.smembers(SYMBOLS))
             quotes: list[Quote] = []
             for some in _portions(symbols):
@@ -159,27 +174,31 @@ class QuoteBoard:
                 quotes += _from_hashes(await pipeline.execute())
         finally:
             await client.aclose()
-        self._replace(number, clock, quotes)
+        self._replace(*keys, quotes=quotes)
 
     async def follow(self, on_tick: Callable[[Tick], object] | None = None) -> None:
         """Load, then keep up with the market until cancelled. `on_tick` is called after each tick is in."""
         subscription = AsyncSubscription(self._redis_url, [QUOTE_UPDATES])
         try:
             await subscription.start()
-            await self._load_patiently()
-            reconnects = subscription.reconnects
             while True:
-                message = await subscription.get(timeout=LOOK_AGAIN)
-                if message is not None:
-                    tick = decode_tick(message[1])
-                    complete = self.apply(tick)
-                    if on_tick is not None:
-                        on_tick(tick)
-                if subscription.reconnects != reconnects or (message is not None and not complete):
-                    reconnects = subscription.reconnects
-                    await self._load_patiently()
+                reconnects = subscription.reconnects
+                await self._load_patiently()
+                loaded_at = time.monotonic()
+                complete = True
+                while complete and subscription.reconnects == reconnects and not self._is_due(loaded_at):
+                    message = await subscription.get(timeout=LOOK_AGAIN)
+                    if message is not None:
+                        tick = decode_tick(message[1])
+                        complete = self.apply(tick)
+                        if on_tick is not None:
+                            on_tick(tick)
         finally:
             await subscription.close()
+
+    def _is_due(self, loaded_at: float) -> bool:
+        """Whether to look again if Redis has all quotes by now: the market stores them without telling."""
+        return not self.whole and time.monotonic() - loaded_at >= LOOK_AGAIN
 
     async def _load_patiently(self) -> None:
         while True:
@@ -188,11 +207,15 @@ class QuoteBoard:
             except (RedisError, OSError):
                 await asyncio.sleep(LOOK_AGAIN)
 
-    def _replace(self, number: bytes | None, clock: bytes | None, quotes: list[Quote]) -> None:
+    def _replace(
+        self, number: bytes | None, clock: bytes | None, whole: bytes | None, *, quotes: list[Quote]
+    ) -> None:
         # An empty Redis has forgotten, not closed the market: what is known stays until new quotes come.
         if number is None or clock is None:
             return
-        self._quotes = {quote.symbol: quote for quote in quotes}
+        self.whole = whole is not None
+        known = {} if self.whole else self._quotes
+        self._quotes = known | {quote.symbol: quote for quote in quotes}
         self._at = _read_number.decode(number)
         self.last_tick_at = _read_clock.decode(clock).at
 

@@ -11,6 +11,7 @@ from domain.trade import Charge, total
 from domain.values import rounded_down, rounded_up
 from interfaces.http.call import Call
 from interfaces.http.entrance import CUSTOMER
+from interfaces.http.listing import listed
 from interfaces.http.orders import NewOrder, asked_for
 from interfaces.http.refusals import SymbolMustBeListed
 
@@ -65,8 +66,8 @@ async def estimate(request: Call, data: JSONBody[NewOrder]) -> Estimate:
 def _price(call: Call, terms: OrderTerms) -> Decimal:
     if terms.limit_price is not None:
         return terms.limit_price
-    quote = call.parts.quotes.get(terms.symbol)
-    price = None if quote is None else quote.ask if terms.is_buy else quote.bid
+    quote = listed(call.parts.quotes, terms.symbol)
+    price = quote.ask if terms.is_buy else quote.bid
     if price is None:
         raise SymbolMustBeListed(f"no quote of {terms.symbol} is known")
     return max(price, terms.stop_price or price) if terms.is_buy else min(price, terms.stop_price or price)

@@ -9,7 +9,6 @@ from msgspec import Meta, Struct
 
 from application.answers import Answer, OrderAnswer
 from application.commands import CancelOrder, PlaceOrder, ReplaceOrder
-from application.errors import QuotesMustBeKnown
 from domain.errors import OrderMustExist
 from domain.terms import LotChoice, LotMethod, OrderTerms, OrderType, Side, TimeInForce, checked_lots
 from domain.values import Price
@@ -28,10 +27,11 @@ from interfaces.http.fields import (
     order_uuid,
 )
 from interfaces.http.ids import fresh_id
+from interfaces.http.listing import unlisted
 from interfaces.http.order_views import OrderView, OrderWithExecutions, order_view, with_executions
 from interfaces.http.pages import Page, before, page
 from interfaces.http.preferences import wait_for_fill
-from interfaces.http.refusals import OrderWasRejected, RequestMustBeWellFormed, SymbolMustBeListed
+from interfaces.http.refusals import OrderWasRejected, RequestMustBeWellFormed
 from projections.executions import EXECUTIONS_OF_ORDER
 from projections.orders import ORDER, ORDERS_OF_ACCOUNT
 
@@ -209,15 +209,13 @@ def _lots(data: NewOrder) -> tuple[LotChoice, ...] | None:
 
 
 def _ask(call: Call, symbol: str, *, needed: bool = False) -> Price | None:
-    """The current offer. Raises SymbolMustBeListed, or QuotesMustBeKnown when it is needed and there are none."""
+    """The current offer. Raises SymbolMustBeListed, or QuotesMustBeKnown when it is needed and may still come."""
     board = call.parts.quotes
     quote = board.get(symbol)
     if quote is not None:
         return quote.ask
-    if board.all():
-        raise SymbolMustBeListed(f"no quote of {symbol} is known")
-    if needed:
-        raise QuotesMustBeKnown("no quotes have arrived yet")
+    if needed or board.whole:
+        raise unlisted(board, symbol)
     return None
 
 

@@ -10,7 +10,7 @@ from domain.quotes import Quote
 from domain.values import symbol as checked_symbol
 from interfaces.http.call import Call
 from interfaces.http.entrance import LOGGED_IN
-from interfaces.http.refusals import SymbolMustBeListed
+from interfaces.http.listing import listed
 
 Symbols = Annotated[
     str | None, QueryParameter(max_length=4000, description="Separated by commas; all if left out")
@@ -40,12 +40,8 @@ async def quotes(request: Call, symbols: Symbols = None) -> QuoteList:
 
 @get("/quotes/{symbol:str}", roles=LOGGED_IN)
 async def quote(request: Call, symbol: FromPath[str]) -> Quote:
-    """The current quote of a symbol. Refused: `symbol_must_be_listed` (422)."""
-    wanted = checked_symbol(symbol)
-    found = request.parts.quotes.get(wanted)
-    if found is None:
-        raise SymbolMustBeListed(f"no quote of {wanted} is known")
-    return found
+    """The current quote of a symbol. Refused: `symbol_must_be_listed` (422), `quotes_must_be_known` (503)."""
+    return listed(request.parts.quotes, checked_symbol(symbol))
 
 
 ROUTES = [quotes, quote]

@@ -158,4 +158,4 @@ def test_without_quotes_market_buys_wait_for_the_market_and_others_go_through(
     limited = customer.post("/api/v1/orders", json={**buy, "type": "limit", "limit_price": "1"})
     assert limited.status_code == 201
     assert customer.get("/api/v1/quotes").json() == {"items": [], "unknown": []}
-    refused(customer.get("/api/v1/quotes/AAPL"), 422, "symbol_must_be_listed")
+    refused(customer.get("/api/v1/quotes/AAPL"), 503, "quotes_must_be_known")

@@ -117,6 +117,61 @@ def test_a_redis_that_lost_everything_is_noticed_and_a_board_keeps_what_it_knows
     assert board.get("IBM") == quote("IBM")
 
 
+def test_a_board_that_met_half_a_redis_does_not_say_what_is_not_listed(
+    publisher: QuotePublisher, redis_url: str
+) -> None:
+    publisher.publish(tick(quote("IBM"), quote("MSFT"), number=1), reading())
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    publisher.publish(tick(quote("IBM", sequence=3), number=2), reading())
+    board = QuoteBoard(redis_url)
+
+    board.load()
+    half = board.whole, [each.symbol for each in board.all()], publisher.holds_what_was_published()
+    publisher.refresh([quote("IBM", sequence=3), quote("MSFT")], reading())
+    board.load()
+
+    assert half == (False, ["IBM"], False)
+    assert (board.whole, [each.symbol for each in board.all()]) == (True, ["IBM", "MSFT"])
+
+
+def test_a_follower_of_half_a_redis_looks_again_without_being_told(
+    publisher: QuotePublisher, redis_url: str
+) -> None:
+    async def scenario() -> QuoteBoard:
+        publisher.publish(tick(quote("IBM"), number=1), reading())
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushall()
+        publisher.publish(tick(quote("IBM", sequence=3), number=2), reading())
+        board = QuoteBoard(redis_url)
+        following = asyncio.create_task(board.follow())
+        await until(lambda: board.get("IBM") is not None)
+        publisher.refresh([quote("IBM", sequence=3), quote("MSFT")], reading())
+        await until(lambda: board.whole)
+        following.cancel()
+        return board
+
+    assert [each.symbol for each in asyncio.run(scenario()).all()] == ["IBM", "MSFT"]
+
+
+def test_a_tick_for_a_redis_that_was_away_brings_all_that_was_published(
+    publisher: QuotePublisher, redis_url: str
+) -> None:
+    publisher.publish(tick(quote("IBM"), quote("MSFT"), number=1), reading())
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    board = QuoteBoard(redis_url)
+
+    publisher.publish(
+        tick(quote("IBM", sequence=3), number=2), reading(), before=[quote("IBM"), quote("MSFT")]
+    )
+    board.load()
+
+    assert board.whole
+    assert board.get("IBM") == quote("IBM", sequence=3)
+    assert board.get("MSFT") == quote("MSFT")
+
+
 def test_the_executors_progress_is_there_only_while_it_runs(
     publisher: QuotePublisher, redis_url: str
 ) -> None:

@@ -173,6 +173,10 @@ class People:
             found = await connection.execute(f"{_READ_USERS} ORDER BY u.created_at, u.user_id")
             return [self._user(row)[0] for row in await found.fetchall()]
 
+    async def with_address(self, email: str) -> User | None:
+        """Who has this e-mail address."""
+        return (await self._find(email))[0]
+
     async def user(self, user_id: UUID) -> User | None:
         """One of them, also when erased."""
         async with self._connection() as connection:

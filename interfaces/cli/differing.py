@@ -33,14 +33,20 @@ def _difference(found: AccountDifference) -> Iterator[str]:
 def _walk(found: OrderWalk) -> Iterator[str]:
     yield f"order {found.order_id} of account {found.account_id}, {found.symbol}"
     for step in found.steps:
-        yield from _step(step)
+        yield from _step(step, own=f"orders/{found.order_id}/")
 
 
-def _step(step: Step) -> Iterator[str]:
+def _step(step: Step, *, own: str) -> Iterator[str]:
+    """The account before and after, then what else changed; fields of the order itself by their own names."""
     yield f"\n{step.log_position}  {step.event}  {step.recorded_at.isoformat()}"
     for name in step.before.__struct_fields__:
         before, after = getattr(step.before, name), getattr(step.after, name)
         yield f"  {name:<16}{_said(before):>20}{'' if before == after else f'  -> {_said(after)}'}"
+    told = {"cash", "held", "available", f"{own}status", f"{own}filled_quantity"}
+    for change in step.changes:
+        if change.field not in told:
+            field = change.field.replace(own, "order ", 1)
+            yield f"  {field}: {_said(change.before)} -> {_said(change.after)}"
 
 
 def _change(change: Change) -> str:

@@ -133,6 +133,8 @@ def _line(one: Approval) -> str:
     who = f"asked by {one.requested_by}"
     if one.decided_by is not None:
         who += f", {'declined' if one.state == 'declined' else 'approved'} by {one.decided_by}"
+    if one.state == "done":
+        who += f", certificate at log position {one.outcome['log_position']}"
     return (
         f"{one.approval_id}  {one.state:<9}  user {one.subject_id}  {one.requested_at:%Y-%m-%d %H:%M}  {who}"
     )

@@ -5,10 +5,11 @@ import getpass
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
-from uuid import uuid4
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
 
-from cyclopts import App
+import msgspec
+from cyclopts import App, Parameter
 
 from application.commands import OpenAccount
 from application.expected import TellTheOperator
@@ -26,7 +27,9 @@ from interfaces.cli.flags import GeneralFlags, settings_from
 
 app = App(name="users", help="People who may log in.")
 
-REFUSED = 2
+NOBODY, REFUSED = 1, 2
+
+Flag = Annotated[bool, Parameter(negative="")]
 
 _HERE = GeneralFlags()
 
@@ -74,13 +77,41 @@ def list_users(*, general: GeneralFlags = _HERE) -> int:
     """Show everybody who may log in, oldest first."""
 
     def work() -> int:
-        users = asyncio.run(_all(_with_servers(general)))
-        for user in users:
-            account = user.account_id or "-"
-            print(f"{user.user_id}  {user.role:<10}  {account!s:<36}  {user.email}  {user.full_name}")
+        for user in asyncio.run(_all(_with_servers(general))):
+            print(_line(user))
         return 0
 
     return _outcome(work)
+
+
+@app.command
+def find(who: str, *, json: Flag = False, general: GeneralFlags = _HERE) -> int:
+    """Show whoever has WHO as e-mail address, as user's or account's id, or in the name: user, role, account.
+
+    Exit code 0; 1 when there is nobody.
+
+    Parameters
+    ----------
+    who
+        An e-mail address, the id of a user or of an account, or a part of a name.
+    json
+        Say each as a line of JSON.
+    """
+
+    def work() -> int:
+        found = asyncio.run(_found(_with_servers(general), who.strip()))
+        for user in found:
+            print(msgspec.json.encode(user).decode() if json else _line(user))
+        if not found:
+            print("daybook: there is nobody with that address, id or name", file=sys.stderr)
+        return 0 if found else NOBODY
+
+    return _outcome(work)
+
+
+def _line(user: User) -> str:
+    account = user.account_id or "-"
+    return f"{user.user_id}  {user.role:<10}  {account!s:<36}  {user.email}  {user.full_name}"
 
 
 def create_user(settings: Settings, *, email: str, full_name: str, role: Role, password: str) -> User:
@@ -113,6 +144,22 @@ def _open_account(settings: Settings, user: User) -> None:
 async def _all(settings: Settings) -> list[User]:
     async with _people(settings) as people:
         return await people.users()
+
+
+async def _found(settings: Settings, who: str) -> list[User]:
+    async with _people(settings) as people:
+        if "@" in who:
+            user = await people.with_address(who)
+            return [] if user is None else [user]
+        return [user for user in await people.users() if _is_meant(user, who)]
+
+
+def _is_meant(user: User, who: str) -> bool:
+    """Whether an id is this user's or this account's, or a text is part of this name."""
+    try:
+        return UUID(who) in (user.user_id, user.account_id)
+    except ValueError:
+        return bool(who) and who.casefold() in user.full_name.casefold()
 
 
 @asynccontextmanager

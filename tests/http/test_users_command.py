@@ -37,6 +37,23 @@ def test_a_created_customer_can_log_in_to_an_open_account_and_is_listed(running:
     assert listed.returncode == 0
 
 
+def test_somebody_is_found_by_address_id_account_and_part_of_the_name(running: Running) -> None:
+    create(running.settings, "other@example.com", "admin", "--password", PASSWORD)
+    email, ids = running.register()  # A Person
+
+    for who in (email.upper(), ids["user_id"], ids["account_id"], "pers"):
+        found = daybook(running.settings, "find", who)
+        assert (found.returncode, found.stderr) == (0, "")
+        assert found.stdout.split() == [ids["user_id"], "customer", ids["account_id"], email, "A", "Person"]
+
+
+def test_whoever_is_not_there_is_said_to_be_nobody(running: Running) -> None:
+    for who in ("nobody@example.com", "00000000-0000-0000-0000-000000000001", "Nobody", " "):
+        found = daybook(running.settings, "find", who)
+        assert (found.returncode, found.stdout) == (1, "")
+        assert found.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("email", "password", "says"),
     [

@@ -19,6 +19,7 @@ from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.approvals import FourEyes
+from infrastructure.auditing.desk import AuditDesk
 from infrastructure.auditing.keeping import DeedKeeper
 from infrastructure.bookkeeping.days import steps_of_a_day
 from infrastructure.bookkeeping.keeper import Keeper
@@ -167,6 +168,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     health: HealthCheck
     metrics: MetricsPage
     deeds: DeedKeeper
+    audit: AuditDesk
 
     def today(self) -> date:
         """The day by the exchange. Raises MarketClockMustRun."""
@@ -231,6 +233,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             health=health,
             metrics=metrics,
             deeds=deeds,
+            audit=AuditDesk(database_url, connections, masters, reporter=settings.cat_reporter),
         )
     finally:
         await _end(followers)

@@ -17,8 +17,10 @@ from typing import Any
 import psycopg
 import structlog
 from msgspec import structs
+from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 
 from application.errors import Unavailable
+from application.expected import TellTheOperator
 from application.requests import Request
 from domain.errors import Refusal
 from infrastructure.auditing.deeds import COLUMNS, Deed, refused_command
@@ -44,6 +46,10 @@ Waiting = tuple[Deed, "Future[None] | None"]
 
 class DeedsMustBeKept(Unavailable):
     """What is asked must be written down before it is answered, and it cannot be written down now."""
+
+
+class ActMustBeKept(TellTheOperator):
+    """What an operator does is written down first, and it cannot be."""
 
 
 class DeedKeeper:
@@ -168,6 +174,20 @@ def keeping(url: str) -> Iterator[DeedKeeper]:
         yield keeper
     finally:
         keeper.stop()
+
+
+def keep_now(url: str, deed: Deed) -> bool:
+    """Write one deed down, in the calling thread; False when the database can only be read. Raises ActMustBeKept."""
+    try:
+        with connect(url, application="daybook deeds") as connection:
+            _copy(connection, [deed])
+    except ReadOnlySqlTransaction:
+        return False
+    except UndefinedTable:
+        raise ActMustBeKept("the schema is older than this Daybook: run `daybook migrate`") from None
+    except psycopg.OperationalError as error:
+        raise ActMustBeKept(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None
+    return True
 
 
 def _copy(connection: psycopg.Connection[Any], deeds: Sequence[Deed]) -> None:

@@ -79,11 +79,11 @@ async def audit(  # noqa: PLR0913, PLR0917  each is a filter or the page
     `search_must_be_narrower` (422).
     """
     sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, text, from_, to)
-    place = _before(cursor)
+    place = after_cursor(cursor)
     request.answered_by(await request.parts.reads.standing("audit", min_position=min_position))
     desk = request.parts.audit
     found = await in_a_thread(partial(desk.search, sought, limit=limit + 1, before=place))
-    return page(found, limit=limit, kind="audit", position=_place)
+    return page(found, limit=limit, kind="audit", position=place_of)
 
 
 @get("/compliance/audit/export", roles=STAFF)
@@ -158,11 +158,12 @@ def _printable(text: str | None, name: str) -> str | None:
     return None if text is None else printable(text, name=name)
 
 
-def _place(entry: AuditEntry) -> str:
+def place_of(entry: AuditEntry) -> str:
+    """Where an entry stands, as a cursor holds it."""
     return f"{entry.log_position}.{entry.number}"
 
 
-def _before(cursor: str | None) -> Place:
+def after_cursor(cursor: str | None) -> Place:
     """The place that the page comes after. Raises CursorMustBeFromAPage."""
     if cursor is None:
         return NEWEST

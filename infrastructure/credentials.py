@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from uuid import UUID
 
 from application.errors import Unavailable
 from domain.errors import Conflict, InputIsWrong, Refusal
@@ -16,7 +17,11 @@ class NotLoggedIn(Refusal):
 
 
 class CredentialsMustBeRight(NotLoggedIn):
-    """No user has this e-mail address and password."""
+    """No user has this e-mail address and password. `tried` are user and account whose address it was, not to be told."""
+
+    def __init__(self, detail: str, *, tried: tuple[UUID, UUID | None] | None = None) -> None:
+        super().__init__(detail)
+        self.tried = tried
 
 
 class EmailMustNotBeTaken(Conflict):

@@ -36,6 +36,8 @@ FAMILIES: dict[str, Family] = {
     "batch_commands": Family("histogram", "Commands of one batch."),
     "commands_waiting": Family("gauge", "Commands in the queue."),
     "requests_being_served": Family("gauge", "Requests that wait for their answer."),
+    "deeds_waiting": Family("gauge", "Deeds that are yet to be written."),
+    "deeds_lost": Family("counter", "Refusals of our own roles that were not kept, for want of room."),
     "unavailable_answers": Family("counter", "Answers with status 503, by their code.", "code"),
     "ticks": Family("counter", "Ticks of the market that were worked off."),
     "quotes": Family("counter", "Quotes that were worked off."),

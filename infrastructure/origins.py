@@ -81,6 +81,11 @@ class Origins:
         found = await connection.execute(_READ, (list(origin_ids),))
         return {row[0]: self._origin(row) for row in await found.fetchall()}
 
+    def read_now(self, connection: psycopg.Connection[Any], origin_ids: Sequence[UUID]) -> dict[UUID, Origin]:
+        """The same in the calling thread."""
+        found = connection.execute(_READ, (list(origin_ids),))
+        return {row[0]: self._origin(row) for row in found.fetchall()}
+
     def forget(self, user_id: UUID) -> None:
         """Remember nothing of a user."""
         self.seen.remove_all(lambda seen, _: seen[0] == user_id)

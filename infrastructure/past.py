@@ -15,10 +15,10 @@ from infrastructure.reading import History
 def open_history(url: str, now: Callable[[], datetime]) -> Iterator[History]:
     """Accounts as they stood; `now` says what has passed for certain."""
     with connect(url, application="daybook replay") as connection:
-        yield History(_Alone(connection), now)
+        yield History(Alone(connection), now)
 
 
-class _Alone:
+class Alone:
     """Lends the one connection there is."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:

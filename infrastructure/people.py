@@ -139,7 +139,8 @@ class People:
         of_user = password_hash if len(password) <= LONGEST_PASSWORD else None
         right = await self._passwords.verify(of_user, password[:LONGEST_PASSWORD])
         if user is None or not right:
-            raise CredentialsMustBeRight("no user has this e-mail address and password")
+            tried = None if user is None else (user.user_id, user.account_id)
+            raise CredentialsMustBeRight("no user has this e-mail address and password", tried=tried)
         return user
 
     def known(self, token: str) -> Login | None:

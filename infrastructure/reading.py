@@ -88,7 +88,7 @@ class Reads:
             rows = await self._gatherer(question).ask(key)
         else:
             rows = await self._ask(question, parameters)
-        return Read(rows, reached, max(0, self._end() - reached))
+        return Read(rows, reached, max(0, self.end() - reached))
 
     one = many
 
@@ -135,7 +135,13 @@ class Reads:
             row = await found.fetchone()
         return None if row is None else int(row[0]) - 1
 
-    def _end(self) -> int:
+    async def standing(self, name: str, *, min_position: int | None = None) -> Read[Any]:
+        """Where a projection stands, at `min_position` or later; no rows. Raises ReadTableMustReachPosition."""
+        reached = await self._reach(name, min_position)
+        return Read([], reached, max(0, self.end() - reached))
+
+    def end(self) -> int:
+        """How far the log is known to reach."""
         return max(self._log_end(), self._news.log_position)
 
     def _statement(self, question: Question[Any]) -> bytes:

@@ -78,6 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     seal_bucket: str | None = None  # https://host/bucket/folder, with object lock
     seal_bucket_interval: Annotated[float, Meta(gt=0)] = 60.0
     seal_retention_days: Annotated[int, Meta(ge=1)] = 2192  # six years
+    cat_reporter: str = "DAYB"  # what the Consolidated Audit Trail calls this firm: its IMID
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False

@@ -19,6 +19,8 @@ from application.rules import TradingRules
 from domain.book import Book
 from domain.quotes import Session
 from infrastructure.approvals import FourEyes
+from infrastructure.auditing.desk import AuditDesk
+from infrastructure.auditing.keeping import DeedKeeper
 from infrastructure.bookkeeping.days import steps_of_a_day
 from infrastructure.bookkeeping.keeper import Keeper
 from infrastructure.books.downloads import Exports
@@ -165,6 +167,8 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     seals: Seals
     health: HealthCheck
     metrics: MetricsPage
+    deeds: DeedKeeper
+    audit: AuditDesk
 
     def today(self) -> date:
         """The day by the exchange. Raises MarketClockMustRun."""
@@ -199,11 +203,11 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
         session=lambda: clock.session,
     )
     metrics = MetricsPage(async_connections, redis_url, health)
+    deeds = DeedKeeper(database_url).start()
     FIGURES.watch("commands_waiting", lambda: committer.waiting)
     followers: list[asyncio.Task[None]] = []
     try:
-        await _open(async_connections, connections)
-        await require_right_master(people)
+        await _open(async_connections, connections, people)
         followers += _begin(news.follow(), quotes.follow(), follow_erasures(redis_url, people))
         yield ApiParts(
             settings=settings,
@@ -228,25 +232,33 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             seals=Seals(SealDesk(connections.connection)),
             health=health,
             metrics=metrics,
+            deeds=deeds,
+            audit=AuditDesk(database_url, connections, masters, reporter=settings.cat_reporter),
         )
     finally:
         await _end(followers)
         await asyncio.to_thread(committer.stop)
+        await asyncio.to_thread(deeds.stop)
         await metrics.close()
         await health.close()
         await _close(async_connections, connections)
-        announcer.close()
-        clock.close()
+        _let_go(announcer, clock)
 
 
-async def _open(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
+async def _open(async_connections: AsyncPool, connections: ConnectionPool[Any], people: People) -> None:
     await async_connections.open()
     await asyncio.to_thread(connections.open)
+    await require_right_master(people)
 
 
 async def _close(async_connections: AsyncPool, connections: ConnectionPool[Any]) -> None:
     await async_connections.close()
     await asyncio.to_thread(connections.close)
+
+
+def _let_go(announcer: Announcer, clock: StampingClock) -> None:
+    announcer.close()
+    clock.close()
 
 
 def _begin(*follow: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
@@ -341,11 +353,13 @@ class RunningExecutor:
     def _run(self, stop: threading.Event) -> None:
         announcer = Announcer(self._redis_url)
         clock = StampingClock(self._settings, self._redis_url)
+        deeds = DeedKeeper(self._database_url).start()
         committer = Committer(
             self._database_url,
             clock=clock,
             settings=committer_settings(self._settings),
             on_commit=announcer.appended,
+            on_refused=deeds.refused,
         ).start()
         FIGURES.watch("commands_waiting", lambda: committer.waiting)
         try:
@@ -358,6 +372,7 @@ class RunningExecutor:
             ).run(stop)
         finally:
             committer.stop()
+            deeds.stop()
             announcer.close()
             clock.close()
 
@@ -402,14 +417,20 @@ def deciding(settings: Settings) -> Iterator[Deciding]:
     database_url, redis_url = urls_of(settings)
     announcer = Announcer(redis_url)
     clock = StampingClock(settings, redis_url)
+    deeds = DeedKeeper(database_url).start()
     committer = Committer(
-        database_url, clock=clock, settings=committer_settings(settings), on_commit=announcer.appended
+        database_url,
+        clock=clock,
+        settings=committer_settings(settings),
+        on_commit=announcer.appended,
+        on_refused=deeds.refused,
     ).start()
     FIGURES.watch("commands_waiting", lambda: committer.waiting)
     try:
         yield Deciding(database_url, committer, clock)
     finally:
         committer.stop()
+        deeds.stop()
         announcer.close()
         clock.close()
 

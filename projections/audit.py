@@ -9,13 +9,17 @@ from msgspec import Struct
 
 from domain.aggregate import Event
 from domain.facts import TOPICS
+from domain.order import Order
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 from projections.words import describe
 
 
 class AuditRow(Struct):
-    """One event. `origin_id` leads to where the request came from while the person is not forgotten."""
+    """One event. `origin_id` leads to where the request came from while the person is not forgotten.
+
+    Order and symbol are there where the event itself names them, `code` where it says why: that of a rejected order.
+    """
 
     log_position: int
     account_id: UUID
@@ -30,6 +34,9 @@ class AuditRow(Struct):
     causation_id: str | None
     idempotency_key: str | None
     text: str
+    order_id: UUID | None
+    symbol: str | None
+    code: str | None
 
 
 class _Said(Struct, frozen=True):
@@ -48,14 +55,30 @@ _said = lru_cache(maxsize=1_000)(msgspec.json.Decoder(_Said).decode)
 """The events of one command have the same metadata."""
 
 
+_OF_ORDERS = frozenset(Order.FACTS)
+
+
+def _names(event: Event) -> tuple[UUID | None, str | None, str | None]:
+    """Order, symbol and code that an event names."""
+    if type(event) in _OF_ORDERS:
+        terms = getattr(event, "terms", None)
+        symbol = None if terms is None else terms.symbol
+        return event.originator_id, symbol, event.reason if isinstance(event, Order.Rejected) else None
+    return getattr(event, "order_id", None), getattr(event, "symbol", None), None
+
+
 class Audit(Projection):
     """One row an event, all of them."""
 
     name = "audit"
-    version = 1
+    version = 2  # 2: order, symbol and code
     row = AuditRow
     key_columns = ("log_position",)
-    indexes = ("(account_id, log_position DESC)", "(actor, log_position DESC)")
+    indexes = (
+        "(account_id, log_position DESC)",
+        "(actor, log_position DESC)",
+        "(order_id, log_position DESC) WHERE order_id IS NOT NULL",
+    )
     only_adds = True
 
     def key(self, event: Event, fact: Fact) -> Key:
@@ -80,6 +103,7 @@ class Audit(Projection):
             said.causation_id,
             said.idempotency_key,
             describe(event),
+            *_names(event),
         )
         rows.add((fact.log_position,), row)
 

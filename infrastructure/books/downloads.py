@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 from application.errors import ExportsMustBeFew
 from infrastructure.books.exporting import Format, export
@@ -35,12 +36,14 @@ class Exports:
         self._running = threading.BoundedSemaphore(AT_ONCE)
 
     async def begin(self, format: Format, wanted: Wanted) -> AsyncIterator[bytes]:
-        """The pieces of a file. Raises ExportsMustBeFew, and whatever `export` refuses, before the first."""
+        """The pieces of the books as a file. Raises as `stream` does, and whatever `export` refuses."""
+        return await self.stream(partial(export, self._url, format, wanted, now=self._now, patience=2))
+
+    async def stream(self, make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+        """The pieces of any file. Raises ExportsMustBeFew, and whatever is refused before the first piece."""
         if not self._running.acquire(blocking=False):
             raise ExportsMustBeFew(f"{AT_ONCE} exports are being made already; try again")
-        making = _Making(
-            export(self._url, format, wanted, now=self._now, patience=2), on_end=self._running.release
-        )
+        making = _Making(make(), on_end=self._running.release)
         try:
             first = await making.next()
         except BaseException:

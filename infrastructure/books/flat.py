@@ -67,7 +67,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     write = csv.writer(text).writerow
     write(COLUMNS)
     for row in rows(entries):
-        write([value.isoformat() if hasattr(value, "isoformat") else _plain(value) for value in row])
+        write([value.isoformat() if hasattr(value, "isoformat") else plain(value) for value in row])
         if text.tell() > 1 << 16:
             yield text.getvalue().encode()
             text.seek(0)
@@ -75,7 +75,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     yield text.getvalue().encode()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     text = value if not hasattr(value, "as_tuple") else f"{value:f}"
     # A spreadsheet would take such a text for a formula; a number may begin with a minus.
     return f"'{text}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else text
@@ -87,7 +87,7 @@ def as_parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
     from pyarrow import parquet
 
     schema = pa.schema([(name, _kind(pa, name)) for name in COLUMNS])
-    sink = _Sink()
+    sink = Sink()
     with parquet.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer:
         for group in _groups(rows(entries)):
             columns = [
@@ -122,7 +122,7 @@ def _groups(found: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]
         yield group
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """A file that gives out what was written into it and forgets it."""
 
     def __init__(self) -> None:

@@ -81,6 +81,7 @@ event loop has all its work done before the next batch is decided, and then wait
 LONGEST_TRANSACTION_MS = 5_000
 
 Observer = Callable[[int, set[UUID]], None]
+OnRefused = Callable[[Request, Refusal, int], None]
 
 
 class CommitterSettings(Struct, frozen=True, kw_only=True):
@@ -96,7 +97,8 @@ class CommitterSettings(Struct, frozen=True, kw_only=True):
 class Committer:
     """The one way into the log. `submit` and `submit_async` may be called from any thread.
 
-    `on_commit` is told the log's end and the changed orders after each commit, before its commands are answered.
+    `on_commit` is told the log's end and the changed orders after each commit, before its commands are answered;
+    `on_refused` is told each command that was refused, why, and the log's end.
     """
 
     def __init__(
@@ -106,11 +108,13 @@ class Committer:
         clock: Clock,
         settings: CommitterSettings | None = None,
         on_commit: Observer | None = None,
+        on_refused: OnRefused | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._settings = settings or CommitterSettings()
         self._on_commit = on_commit
+        self._on_refused = on_refused
         self._cache = AggregateCache(self._settings.cache_aggregates)
         self._queue: deque[Job] = deque()
         self._arrived = threading.Event()
@@ -207,7 +211,7 @@ class Committer:
                 self._lose(error)
                 return self._one_by_one(jobs, error)
         self._after_commit(batch)
-        _count(jobs, batch)
+        self._tell_refused(_count(jobs, batch))
         return deliver(jobs)
 
     def _one_by_one(self, jobs: list[Job], error: Exception) -> None:
@@ -276,6 +280,11 @@ class Committer:
         except Exception:
             log.exception("a listener of the log failed")
 
+    def _tell_refused(self, refused: Sequence[tuple[Request, Refusal]]) -> None:
+        if self._on_refused is not None:
+            for request, refusal in refused:
+                self._on_refused(request, refusal, self._position)
+
     # The connection.
 
     def _connected(self) -> psycopg.Connection[Any]:
@@ -320,15 +329,17 @@ def _writes(batch: Batch, now: datetime) -> list[Statement]:
     return writes
 
 
-def _count(jobs: Sequence[Job], batch: Batch) -> None:
+def _count(jobs: Sequence[Job], batch: Batch) -> list[tuple[Request, Refusal]]:
+    """Count them; answers those that were refused."""
     FIGURES.size(len(jobs))
     FIGURES.add("commands", len(jobs))
     if batch.rows:
         FIGURES.add("commits")
         FIGURES.add("events", len(batch.rows.positions))
-    for job in jobs:
-        if isinstance(job.error, Refusal):
-            FIGURES.add("refusals", of=job.error.code)
+    refused = [(job.request, job.error) for job in jobs if isinstance(job.error, Refusal)]
+    for _, refusal in refused:
+        FIGURES.add("refusals", of=refusal.code)
+    return refused
 
 
 def _fail(jobs: Sequence[Job], error: Exception) -> None:

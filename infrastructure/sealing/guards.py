@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-GUARDED = ("stored_events", "idempotency_keys", "seals", "seal_blocks")
+GUARDED = ("stored_events", "idempotency_keys", "seals", "seal_blocks", "deeds")
 
 _BEFORE_ROW_DELETE_UPDATE, _BEFORE_TRUNCATE = 1 + 2 + 8 + 16, 2 + 32  # bits of pg_trigger.tgtype
 _TRIGGERS = """

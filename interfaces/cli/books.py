@@ -20,6 +20,7 @@ from infrastructure.books.check import Checked, check_books
 from infrastructure.books.exporting import export as exported
 from infrastructure.books.scope import Wanted
 from infrastructure.settings import Settings
+from interfaces import operating
 from interfaces.cli.progress import progress
 from interfaces.roles.running import outcome, with_servers
 
@@ -70,7 +71,7 @@ def export(
         wanted = Wanted(account_id=account, since=from_, until=to, known_at=moment(as_known_at))
         if format == "parquet" and output is None and sys.stdout.isatty():
             raise OutputMustBeWritable("Parquet is not for a terminal: give --output")
-        with progress("export", "log positions") as tell, _sink(output) as out:
+        with progress("export", "log positions") as tell, sink(output) as out:
             for part in exported(
                 settings.database_url or "", format, wanted, now=clock_of(settings), tell=tell
             ):
@@ -157,7 +158,7 @@ def _end_cleanly_on_sigterm() -> None:
 
 
 @contextmanager
-def _sink(path: Path | None) -> Iterator[IO[bytes]]:
+def sink(path: Path | None) -> Iterator[IO[bytes]]:
     """Standard output, or a file that takes its name only when it is whole."""
     if path is None:
         yield sys.stdout.buffer
@@ -177,7 +178,7 @@ def _sink(path: Path | None) -> Iterator[IO[bytes]]:
 def found_settings(data_dir: Path | None, database_url: str | None) -> Settings:
     """Settings with a database; Redis is not needed here."""
     settings = Settings.from_environment(data_dir=data_dir, database_url=database_url)
-    return settings if settings.database_url is not None else with_servers(settings)
+    return operating.write_down(settings) if settings.database_url is not None else with_servers(settings)
 
 
 def moment(text: str | None) -> datetime | None:

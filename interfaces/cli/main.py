@@ -3,11 +3,12 @@
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError
 
 from infrastructure.settings import Settings
+from interfaces import operating
 from interfaces.cli.flags import GeneralFlags, MarketFlags, settings_from
 
 # Roles and servers are imported inside the commands: `--help` needs none of them.
@@ -113,7 +114,7 @@ app.command("interfaces.cli.books:check", name="check")
 app.command("interfaces.cli.replay:replay", name="replay")
 app.command("interfaces.cli.replay:walk", name="walk")
 
-for _name in ("users", "projections", "transfers", "actions", "correct", "seals", "keys", "erase"):
+for _name in ("users", "projections", "transfers", "actions", "correct", "seals", "keys", "erase", "audit"):
     app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 for _name in ("verify", "prove", "verify-proof"):
@@ -123,10 +124,17 @@ for _name in ("verify", "prove", "verify-proof"):
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 fault, 2 refused."""
     try:
+        operating.begin(*_command(sys.argv[1:]))
         code = app(exit_on_error=False, result_action="return_value")
     except CycloptsError:
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _command(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command that was given, and the words after it."""
+    names, _, rest = app.parse_commands(words)
+    return " ".join(names), rest
 
 
 def _role(name: str, settings: Callable[[], Settings]) -> int:

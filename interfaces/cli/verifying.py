@@ -30,6 +30,7 @@ from infrastructure.sealing.running import bucket_at, public_keys_of, seal_file
 from infrastructure.sealing.seals import SealBucketMustAnswer
 from infrastructure.sealing.verifying import Verified
 from infrastructure.settings import SettingIsWrong, Settings
+from interfaces import operating
 from interfaces.cli.telling import Counter
 from interfaces.roles.running import FAULT, REFUSED, outcome, with_servers
 
@@ -245,4 +246,4 @@ def _is_address(text: str) -> bool:
 def settings_for(data_dir: Path | None, database_url: str | None) -> Settings:
     """Settings whose database is known; Redis is not needed."""
     settings = Settings.from_environment(data_dir=data_dir, database_url=database_url)
-    return settings if settings.database_url else with_servers(settings)
+    return operating.write_down(settings) if settings.database_url else with_servers(settings)

@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from application.commands import OpenAccount
 from application.errors import Unavailable
 from application.requests import Request
-from infrastructure.people import User
+from infrastructure.credentials import CredentialsMustBeRight
+from infrastructure.people import Login, User
 from interfaces.http.call import Call
 from interfaces.http.entrance import LOGGED_IN, OPEN
 
@@ -76,7 +77,10 @@ async def register(request: Call, data: JSONBody[Registration]) -> Registered:
 @post("/auth/login", status_code=200, roles=OPEN)
 async def log_in(request: Call, data: JSONBody[Credentials]) -> AccessToken:
     """Log in. Refused: `credentials_must_be_right` (401)."""
-    token, expires_at, user = await request.parts.people.log_in(data.email, data.password)
+    token, expires_at, user = await _opened(request, data)
+    request.visit.note().logged_in = Login(
+        user_id=user.user_id, account_id=user.account_id, role=user.role, expires_at=expires_at
+    )
     # Opening again changes nothing; after a crash between user and account it makes up for it.
     await _open_account(request, user)
     view = UserView(
@@ -93,6 +97,18 @@ async def log_in(request: Call, data: JSONBody[Credentials]) -> AccessToken:
 async def log_out(request: Call) -> None:
     """End the login whose token this request carries."""
     await request.parts.people.log_out(request.token)
+    request.visit.note().has_logged_out = True
+
+
+async def _opened(call: Call, data: Credentials) -> tuple[str, datetime, User]:
+    """A new login. Whose address was tried in vain is noted by its ids."""
+    try:
+        return await call.parts.people.log_in(data.email, data.password)
+    except CredentialsMustBeRight as refusal:
+        if refusal.tried is not None:
+            noted = call.visit.note()
+            noted.tried_user_id, noted.tried_account_id = refusal.tried
+        raise
 
 
 async def _open_account(call: Call, user: User) -> None:

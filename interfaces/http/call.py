@@ -12,6 +12,7 @@ from msgspec import Struct
 from application.answers import Answer
 from application.commands import Command
 from application.requests import Metadata, Request
+from domain.errors import Refusal
 from infrastructure.people import Login
 from infrastructure.reading import Read
 from infrastructure.wiring import ApiParts
@@ -68,7 +69,7 @@ class Call(LitestarRequest[Login, Any, Any]):
         known = self._body
         if isinstance(known, bytes):
             return known
-        self._body = found = await self._read_body()
+        self._body = self.visit.body = found = await self._read_body()
         return found
 
     async def json(self) -> Any:
@@ -111,7 +112,11 @@ class Call(LitestarRequest[Login, Any, Any]):
             metadata=await self._metadata(key),
             request_hash=b"" if key is None else self._request_hash(body),
         )
-        answer = await self.parts.commands.execute(request)
+        try:
+            answer = await self.parts.commands.execute(request)
+        except Refusal:
+            self.visit.note().command = command
+            raise
         self.visit.desk.writes.note(command.account_id, answer.log_position)
         self.visit.stand_at(answer.log_position)
         return answer

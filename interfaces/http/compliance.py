@@ -1,4 +1,4 @@
-"""What those who examine Daybook ask: who did what, and how an account stood."""
+"""What those who examine Daybook ask: how an account stood, and proof of what was recorded."""
 
 from functools import partial
 from typing import Annotated
@@ -21,7 +21,6 @@ from interfaces.http.fields import (
     Limit,
     LogPosition,
     MinPosition,
-    printable,
 )
 from interfaces.http.moments import (
     At,
@@ -35,36 +34,8 @@ from interfaces.http.moments import (
     position_or_instant,
 )
 from interfaces.http.pages import Page, before, page
-from projections.audit import AUDIT, AuditRow
 
-AccountFilter = Annotated[UUID | None, QueryParameter()]
 SealNumber = Annotated[int | None, QueryParameter(ge=1, le=LARGEST_POSITION)]
-ActorFilter = Annotated[
-    str | None, QueryParameter(max_length=100, description="A user's id or a role's name")
-]
-
-
-@get("/compliance/audit", roles=STAFF)
-async def audit(
-    request: Call,
-    account_id: AccountFilter = None,
-    actor: ActorFilter = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    min_position: MinPosition = None,
-) -> Page[AuditRow]:
-    """Every event, newest first, with who did it and why; of one account or actor, or of all."""
-    read = await request.read(
-        AUDIT,
-        min_position=min_position,
-        own=False,
-        account_id=account_id,
-        actor=None if actor is None else printable(actor, name="actor"),
-        before=before("audit", cursor),
-        limit=limit + 1,
-    )
-    request.answered_by(read)
-    return page(read.rows, limit=limit, kind="audit", position=lambda row: row.log_position)
 
 
 @get("/compliance/accounts/{account_id:uuid}/as-of", roles=STAFF)
@@ -133,4 +104,4 @@ async def proof(request: Call, log_position: FromPath[int], seal: SealNumber = N
     return await request.parts.seals.ask(partial(desk.prove_for_others, number=seal), log_position)
 
 
-ROUTES = [audit, as_of, difference, walk, seals, seal, proof]
+ROUTES = [as_of, difference, walk, seals, seal, proof]

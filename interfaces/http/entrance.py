@@ -1,4 +1,6 @@
-"""The one middleware: every request gets an id and its answer's headers; and who may pass which route."""
+"""The one middleware: every request gets an id and its answer's headers, what is worth noting is written down before it is
+answered; and who may pass which route.
+"""
 
 from typing import Any
 
@@ -8,7 +10,8 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from application.errors import QueueMustHaveRoom
 from infrastructure.figures import FIGURES
 from interfaces.http.desk import Desk
-from interfaces.http.problems import MEDIA_TYPE, busy, fault
+from interfaces.http.noting import Noting
+from interfaces.http.problems import busy, fault, send_problem
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
 from interfaces.http.visit import KEY, Visit
 
@@ -48,26 +51,49 @@ class Entrance:
         visit = Visit(self._desk, dict(scope["headers"]))
         scope[KEY] = visit
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                visit.started = True
-                message["headers"] = [*message["headers"], *visit.answer_headers]
-            await send(message)
-
+        answer = _Answer(scope, visit, send)
         if self._desk.being_served >= self._desk.parts.settings.requests_limit and scope["path"] not in LOOKS:
             FIGURES.add("unavailable_answers", of=QueueMustHaveRoom.code)
-            await _send_problem(503, busy(visit), send_with_headers, (b"retry-after", b"1"))
+            await send_problem(503, busy(visit), answer.send, (b"retry-after", b"1"))
             return
         self._desk.being_served += 1
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, answer)
         except Exception as error:
             log.exception("request failed", request_id=str(visit.request_id), error=repr(error))
             if visit.started:
                 raise
-            await _send_problem(500, fault(visit), send_with_headers)
+            await send_problem(500, fault(visit), answer.send)
         finally:
             self._desk.being_served -= 1
+
+
+class _Answer:
+    """What an answer is sent through: its headers are added, and it waits while something is to be written down."""
+
+    __slots__ = ("_noting", "_scope", "_send", "_visit")
+
+    def __init__(self, scope: Any, visit: Visit, send: Send) -> None:
+        self._scope = scope
+        self._visit = visit
+        self._send = send
+        self._noting: Noting | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """The next message of the application."""
+        if self._visit.noted is not None and message["type"] == "http.response.start":
+            self._noting = Noting(self._scope, self._visit, message)
+        elif self._noting is None:
+            await self.send(message)
+        else:
+            await self._noting.let_through(message, self.send)
+
+    async def send(self, message: Message) -> None:
+        """Send a message on, the first one with the answer's headers."""
+        if message["type"] == "http.response.start":
+            self._visit.started = True
+            message["headers"] = [*message["headers"], *self._visit.answer_headers]
+        await self._send(message)
 
 
 async def require_role(call: Any) -> None:
@@ -86,12 +112,8 @@ async def require_role(call: Any) -> None:
     login = people.known(token) or await people.authenticate(token)
     if login is None:
         raise LoginMustBeValid("the token is not that of an open login")
+    call.scope["user"] = login
+    if login.role in STAFF:
+        call.visit.note()
     if login.role not in roles:
         raise RoleMustAllow(f"this is not for the role {login.role}")
-    call.scope["user"] = login
-
-
-async def _send_problem(status: int, body: bytes, send: Send, *headers: tuple[bytes, bytes]) -> None:
-    described = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*described, *headers]})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

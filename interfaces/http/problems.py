@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.exceptions.http_exceptions import MethodNotAllowedException, RequestEntityTooLarge
 from litestar.response import Response
+from litestar.types import Send
 
 from application.errors import QueueMustHaveRoom, ReadTableMustReachPosition, Unavailable
 from domain.errors import Conflict, InputIsWrong, NotFound, Refusal, RuleBroken
@@ -54,6 +55,16 @@ TITLES = {
 _encode = msgspec.json.Encoder().encode
 
 
+class FaultIsOurs(Exception):
+    """What a request has failed of that should have been answered; it stands where a refusal would."""
+
+    code = "fault_is_ours"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 def status_of(kind: type[Refusal]) -> int:
     """The status a refusal is answered with; 422 for one of no category."""
     return next((STATUS[each] for each in kind.__mro__ if each in STATUS), 422)
@@ -74,6 +85,7 @@ def document(status: int, code: str, detail: str, *, visit: Visit, **members: An
 
 def on_refusal(request: "Request[Any, Any, Any]", refusal: Refusal) -> Response[bytes]:
     """An expected no."""
+    visit_of(request.scope).note().refused = refusal
     status = status_of(type(refusal))
     members: dict[str, Any] = dict(getattr(refusal, "members", {}))
     if isinstance(refusal, ReadTableMustReachPosition):
@@ -114,8 +126,15 @@ def on_http(request: "Request[Any, Any, Any]", error: HTTPException) -> Response
 def on_fault(request: "Request[Any, Any, Any]", error: Exception) -> Response[bytes]:
     """A fault of ours: the log has all of it, the client the request's id."""
     visit = visit_of(request.scope)
+    visit.note().refused = FaultIsOurs("something went wrong on our side")
     log.error("request failed", path=request.scope["path"], request_id=str(visit.request_id), exc_info=error)
     return _problem(request, 500, "fault_is_ours", "something went wrong on our side; the log has it")
+
+
+def unavailable(refusal: Unavailable, visit: Visit) -> bytes:
+    """The body for what cannot be served now."""
+    FIGURES.add("unavailable_answers", of=refusal.code)
+    return _encode(document(503, refusal.code, refusal.detail, visit=visit))
 
 
 def busy(visit: Visit) -> bytes:
@@ -146,6 +165,13 @@ def _problem(
     headers = members.pop("headers", {})
     body = _encode(document(status, code, detail, visit=visit_of(request.scope), **members))
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def send_problem(status: int, body: bytes, send: Send, *headers: tuple[bytes, bytes]) -> None:
+    """Send a problem past Litestar."""
+    described = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*described, *headers]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 HANDLERS: dict[Any, Any] = {

@@ -16,7 +16,6 @@ from domain.transfer import Direction, TransferStatus
 from infrastructure.funding.due import return_of
 from interfaces.http.admin import Why
 from interfaces.http.call import Call
-from interfaces.http.compliance import AccountFilter
 from interfaces.http.entrance import ADMIN, CUSTOMER, STAFF
 from interfaces.http.fields import Cursor, Limit, MinPosition, kept_for_ever, printable
 from interfaces.http.pages import Page, before, page
@@ -32,6 +31,7 @@ from projections.transfers import (
 Statuses = Annotated[
     str | None, QueryParameter(max_length=100, description="Statuses separated by commas; all when left out")
 ]
+AccountFilter = Annotated[UUID | None, QueryParameter()]
 DirectionFilter = Annotated[Direction | None, QueryParameter(description="`deposit` or `withdrawal`")]
 
 

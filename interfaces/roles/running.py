@@ -18,6 +18,7 @@ from application.expected import TellTheOperator
 from infrastructure.embedded.folder import find_servers
 from infrastructure.plain_logs import log_plainly
 from infrastructure.settings import SettingIsWrong, Settings
+from interfaces import operating
 
 ROLES = ("market", "projector", "executor", "scheduler", "sealer", "api")
 
@@ -70,10 +71,11 @@ def operator_message(error: BaseException) -> str | None:
 def with_servers(settings: Settings) -> Settings:
     """The settings with the URLs of the embedded servers that `daybook up` runs in the same data folder.
 
-    Raises NoDaybookRuns when a URL is missing and no `daybook up` runs there.
+    The command that needs them is written down here. Raises NoDaybookRuns when a URL is missing and no `daybook up`
+    runs there, ActMustBeKept.
     """
     if settings.database_url is not None and settings.redis_url is not None:
-        return settings
+        return operating.write_down(settings)
     servers = find_servers(settings.data_dir)
     if settings.database_url is not None:
         servers.pop("database_url", None)
@@ -84,7 +86,7 @@ def with_servers(settings: Settings) -> Settings:
     key_file = servers.pop("master_key_file", None)
     if key_file is not None and settings.master_key is None and settings.master_key_file is None:
         settings = structs.replace(settings, master_key_file=Path(key_file))
-    return structs.replace(settings, **servers)
+    return operating.write_down(structs.replace(settings, **servers))
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -276,6 +276,11 @@ def audit(facts: Sequence[Fact]) -> Rows:
             causation_id=None,
             idempotency_key=said.get("idempotency_key"),
             text=describe(fact.event),
+            order_id=fact.event.originator_id
+            if isinstance(fact.event, Order.FACTS)
+            else getattr(fact.event, "order_id", None),
+            symbol=getattr(getattr(fact.event, "terms", fact.event), "symbol", None),
+            code=fact.event.reason if isinstance(fact.event, Order.Rejected) else None,
         )
     return rows
 

@@ -262,7 +262,8 @@ def kept(settings: Settings, servers: Servers) -> dict[str, list[str]]:
         name: rows
         for name, rows in pages.items()
         if not name.startswith(tuple(f"public.{n}" for n in about_people))
-        and name != "read.books_watch"  # moves on by itself
+        and name
+        not in ("read.books_watch", "public.deeds")  # the one moves on by itself, the other has who looked
     }
     return {name: [each for each in rows if "Erasure.Certified" not in each] for name, rows in found.items()}
 

@@ -1,0 +1,1 @@
+"""What the log does not have, kept; and one search over both."""

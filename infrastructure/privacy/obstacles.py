@@ -12,6 +12,7 @@ import psycopg
 from msgspec import Struct
 
 from domain.errors import Conflict
+from infrastructure.archiving.holds import require_no_hold
 
 AsyncConnection = psycopg.AsyncConnection[Any]
 
@@ -62,7 +63,16 @@ async def retention_must_be_over(connection: AsyncConnection, person: Person) ->
         raise RetentionMustBeOver(f"the identity must be kept until {ends:%Y-%m-%d}")
 
 
-OBSTACLES: tuple[Obstacle, ...] = (account_must_be_closed, retention_must_be_over)
+async def legal_hold_must_be_lifted(connection: AsyncConnection, person: Person) -> None:
+    """No legal hold stands over the account, or over everybody."""
+    await require_no_hold(connection, person.account_id)
+
+
+OBSTACLES: tuple[Obstacle, ...] = (
+    account_must_be_closed,
+    retention_must_be_over,
+    legal_hold_must_be_lifted,
+)
 
 
 async def _last_fact(connection: AsyncConnection, person: Person) -> tuple[str, datetime] | None:

@@ -30,6 +30,7 @@ _MORE = (
     ("stored_events", _AFTER_INSERT, "refuse_archived_again", "that refuses what was archived"),
     ("archived_months", _BEFORE_ROW_INSERT, "require_true_archive", "that checks what is archived"),
     ("archived_months", _AFTER_ROW_INSERT, "move_to_archive", "that moves what is archived"),
+    ("archive_disposals", _BEFORE_ROW_INSERT, "require_no_hold", "that heeds legal holds"),
 )
 _WRITTEN = re.compile(
     r"FUNCTION (\w+)\([^)]*\) RETURNS \w+ LANGUAGE \w+(?: STABLE)? AS (\$\w*\$)(.*?)\2", re.DOTALL

@@ -57,6 +57,24 @@ SELECT make_append_only('archived_streams');
 SELECT make_append_only('archive_disposals');
 SELECT make_append_only('legal_holds');
 
+-- Nothing is destroyed that is under a hold, or out of turn.
+CREATE FUNCTION require_no_hold() RETURNS trigger LANGUAGE plpgsql AS $hold$
+BEGIN
+    IF EXISTS (SELECT FROM public.legal_holds h WHERE h.account_id IS NULL OR h.account_id IN
+                   (SELECT s.account_id FROM public.archived_streams s WHERE s.archive = NEW.archive)
+                GROUP BY h.account_id HAVING sum(CASE h.deed WHEN 'placed' THEN 1 ELSE -1 END) > 0) THEN
+        RAISE EXCEPTION 'archive % is under a legal hold', NEW.archive USING ERRCODE = 'check_violation';
+    END IF;
+    IF NEW.archive <> (SELECT coalesce(max(archive), 0) + 1 FROM public.archive_disposals) THEN
+        RAISE EXCEPTION 'the oldest archive goes first' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$hold$;
+CREATE TRIGGER archive_disposals_are_free BEFORE INSERT ON archive_disposals
+    FOR EACH ROW EXECUTE FUNCTION require_no_hold();
+ALTER TABLE archive_disposals ENABLE ALWAYS TRIGGER archive_disposals_are_free;
+
 -- The canonical bytes of an event: the row of COPY (FORMAT BINARY).
 CREATE FUNCTION canonical_event(e public.stored_events) RETURNS bytea LANGUAGE sql STABLE AS $$
     SELECT '\x0008'::bytea

@@ -35,7 +35,5 @@ def read_between(
             wanted = (after, up_to, list(last_bytes))
             cursor.execute((_BETWEEN + _OF_ACCOUNTS + _IN_ORDER).encode(), wanted, prepare=True)
         rows = [Recorded(*row) for row in cursor.fetchall()]
-    wanted = Wanted(after=after, up_to=up_to)
-    return with_archived(
-        connection, rows, wanted, None if everybody else lambda row: row.account_id.bytes[15] in of
-    )
+    keep = None if everybody else (lambda row: row.account_id.bytes[15] in of)
+    return with_archived(connection, rows, Wanted(after=after, up_to=up_to), keep)

@@ -1,6 +1,6 @@
 """`daybook archive dispose`: files are destroyed when the years are over that they had to be kept, and no legal hold stands.
 
-From the oldest on, so that what is left is always the end of the log. The deed is recorded before the file goes; a run
+From the oldest on, so that what is left is always the end of the log. It is recorded before the file goes; a run
 that was cut off is finished by the next.
 """
 
@@ -19,7 +19,7 @@ _RECORD = "INSERT INTO archive_disposals (archive, reason, actor) VALUES (%s, %s
 _HELD = (
     "SELECT h.account_id FROM legal_holds h WHERE h.account_id IS NULL"
     " OR h.account_id IN (SELECT account_id FROM archived_streams WHERE archive = %s)"
-    " GROUP BY h.account_id HAVING sum(CASE h.deed WHEN 'placed' THEN 1 ELSE -1 END) > 0 LIMIT 1"
+    " GROUP BY h.account_id HAVING sum(CASE h.act WHEN 'placed' THEN 1 ELSE -1 END) > 0 LIMIT 1"
 )
 # The records of an account are kept as long as it is open, and the years after (17 CFR 240.17a-4(c)).
 _OPEN = (

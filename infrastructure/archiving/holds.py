@@ -12,19 +12,19 @@ from domain.errors import Conflict
 from infrastructure.books.scope import require_account
 
 _LOCK = 0x6461_7962_686F_6C64  # "daybhold"
-_COLUMNS = "number, account_id, deed, reason, actor, at"
+_COLUMNS = "number, account_id, act, reason, actor, at"
 _ADD = (
-    f"INSERT INTO legal_holds (account_id, deed, reason, actor) VALUES (%s, %s, %s, %s) RETURNING {_COLUMNS}"
+    f"INSERT INTO legal_holds (account_id, act, reason, actor) VALUES (%s, %s, %s, %s) RETURNING {_COLUMNS}"
 )
 _LIST = f"SELECT {_COLUMNS} FROM legal_holds ORDER BY number"
 STANDING = (
-    "SELECT coalesce(sum(CASE deed WHEN 'placed' THEN 1 ELSE -1 END), 0) FROM legal_holds"
+    "SELECT coalesce(sum(CASE act WHEN 'placed' THEN 1 ELSE -1 END), 0) FROM legal_holds"
     " WHERE account_id IS NOT DISTINCT FROM %s"
 )
 _HELD = (
-    "SELECT account_id, min(reason) FILTER (WHERE deed = 'placed') FROM legal_holds"
+    "SELECT account_id, min(reason) FILTER (WHERE act = 'placed') FROM legal_holds"
     " WHERE account_id IS NULL OR account_id = %s"
-    " GROUP BY account_id HAVING sum(CASE deed WHEN 'placed' THEN 1 ELSE -1 END) > 0"
+    " GROUP BY account_id HAVING sum(CASE act WHEN 'placed' THEN 1 ELSE -1 END) > 0"
 )
 
 
@@ -41,7 +41,7 @@ class LegalHold(Struct, frozen=True, kw_only=True):
 
     number: int
     account_id: UUID | None
-    deed: str
+    act: str
     reason: str
     actor: str
     at: datetime
@@ -73,7 +73,7 @@ def standing(found: list[LegalHold]) -> dict[UUID | None, int]:
     """How many holds stand over whom."""
     numbers: dict[UUID | None, int] = {}
     for one in found:
-        numbers[one.account_id] = numbers.get(one.account_id, 0) + (1 if one.deed == "placed" else -1)
+        numbers[one.account_id] = numbers.get(one.account_id, 0) + (1 if one.act == "placed" else -1)
     return {whose: number for whose, number in numbers.items() if number}
 
 
@@ -85,9 +85,9 @@ async def require_no_hold(connection: psycopg.AsyncConnection[Any], account_id: 
 
 
 def _add(
-    connection: Connection[Any], account_id: UUID | None, deed: str, reason: str, actor: str
+    connection: Connection[Any], account_id: UUID | None, act: str, reason: str, actor: str
 ) -> LegalHold:
-    row = connection.execute(_ADD.encode(), (account_id, deed, reason, actor)).fetchone()
+    row = connection.execute(_ADD.encode(), (account_id, act, reason, actor)).fetchone()
     assert row is not None, "RETURNING gives the row"  # noqa: S101
     return _hold(row)
 

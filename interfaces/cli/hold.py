@@ -30,7 +30,7 @@ def place(
     by
         Who you are. Recorded for ever.
     """
-    return _deed(holds.place, whom, reason, by, data_dir, database_url)
+    return _record(holds.place, whom, reason, by, data_dir, database_url)
 
 
 @app.command
@@ -46,7 +46,7 @@ def lift(
     by
         Who you are. Recorded for ever.
     """
-    return _deed(holds.lift, whom, reason, by, data_dir, database_url)
+    return _record(holds.lift, whom, reason, by, data_dir, database_url)
 
 
 @app.command(name="list")
@@ -56,7 +56,7 @@ def list_holds(*, json: Flag = False, data_dir: DataDir = None, database_url: Da
     Parameters
     ----------
     json
-        One line of JSON for each deed.
+        One line of JSON for each.
     """
 
     def work() -> int:
@@ -76,8 +76,8 @@ def list_holds(*, json: Flag = False, data_dir: DataDir = None, database_url: Da
     return refusing(work)
 
 
-def _deed(
-    deed: Callable[..., holds.LegalHold], whom: str, reason: str, by: str, data_dir: Any, database_url: Any
+def _record(
+    act: Callable[..., holds.LegalHold], whom: str, reason: str, by: str, data_dir: Any, database_url: Any
 ) -> int:
     def work() -> int:
         account_id = _whom(whom)
@@ -85,7 +85,7 @@ def _deed(
             raise SettingIsWrong("--reason and --by must say something")
         settings = settings_for(data_dir, database_url)
         with connect(settings.database_url or "", application="daybook hold") as connection:
-            print(_line(deed(connection, account_id, reason=reason, actor=by)))
+            print(_line(act(connection, account_id, reason=reason, actor=by)))
         return 0
 
     return refusing(work)
@@ -99,4 +99,4 @@ def _whom(text: str) -> UUID | None:
 
 
 def _line(one: holds.LegalHold) -> str:
-    return f"{one.number}  {one.deed:<6}  {one.account_id or 'all'}  {one.at:%Y-%m-%d %H:%M}  by {one.actor}: {one.reason}"
+    return f"{one.number}  {one.act:<6}  {one.account_id or 'all'}  {one.at:%Y-%m-%d %H:%M}  by {one.actor}: {one.reason}"

@@ -143,7 +143,7 @@ def test_nothing_else_lets_go_of_a_row(kept: Kept, statement: str) -> None:
     kept.live()
     kept.archive(date(2026, 2, 1))
     with kept.owner() as owner:
-        owner.execute("INSERT INTO legal_holds (deed, reason, actor) VALUES ('placed', 'x', 'x')")
+        owner.execute("INSERT INTO legal_holds (act, reason, actor) VALUES ('placed', 'x', 'x')")
         before = kept.hot()
 
         if "disposals" in statement:

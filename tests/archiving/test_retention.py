@@ -129,7 +129,7 @@ def test_holds_are_recorded_for_ever_and_lifted_only_when_placed(kept: Kept) -> 
         holds.place(connection, BOB, **WHO)
         holds.lift(connection, BOB, **WHO)
 
-        assert [(one.deed, one.account_id) for one in holds.holds(connection)] == [
+        assert [(one.act, one.account_id) for one in holds.holds(connection)] == [
             ("placed", BOB),
             ("lifted", BOB),
         ]

@@ -45,7 +45,7 @@ CREATE TABLE archive_disposals (
 CREATE TABLE legal_holds (
     number     bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id uuid,
-    deed       text        NOT NULL CHECK (deed IN ('placed', 'lifted')),
+    act       text        NOT NULL CHECK (act IN ('placed', 'lifted')),
     reason     text        NOT NULL,
     actor      text        NOT NULL,
     at         timestamptz NOT NULL DEFAULT now()
@@ -62,7 +62,7 @@ CREATE FUNCTION require_no_hold() RETURNS trigger LANGUAGE plpgsql AS $hold$
 BEGIN
     IF EXISTS (SELECT FROM public.legal_holds h WHERE h.account_id IS NULL OR h.account_id IN
                    (SELECT s.account_id FROM public.archived_streams s WHERE s.archive = NEW.archive)
-                GROUP BY h.account_id HAVING sum(CASE h.deed WHEN 'placed' THEN 1 ELSE -1 END) > 0) THEN
+                GROUP BY h.account_id HAVING sum(CASE h.act WHEN 'placed' THEN 1 ELSE -1 END) > 0) THEN
         RAISE EXCEPTION 'archive % is under a legal hold', NEW.archive USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.archive <> (SELECT coalesce(max(archive), 0) + 1 FROM public.archive_disposals) THEN

@@ -7,6 +7,7 @@ Refusal
     ├── MarketClockMustRun                  no market time to stamp facts with
     ├── QuotesMustBeKnown                   not all quotes have arrived yet
     ├── ExportsMustBeFew                    as many exports as may be are being made
+    ├── ArchiveMustBeReadable               an archived month is missing, altered or destroyed
     └── ReadTableMustReachPosition          the read table is behind the position asked for
 """
 
@@ -43,6 +44,10 @@ class QuotesMustBeKnown(Unavailable):
 
 class ExportsMustBeFew(Unavailable):
     """As many exports as one process makes at once are being made."""
+
+
+class ArchiveMustBeReadable(Unavailable):
+    """Events that this needs are in an archive that is missing, was altered, or was destroyed after its years."""
 
 
 class ReadTableMustReachPosition(Unavailable):

@@ -23,14 +23,13 @@ from application.correcting import (
 from application.errors import DatabaseMustAnswer
 from domain.aggregate import Event
 from domain.errors import EventMustBeReversible, EventMustExist
-from infrastructure.eventstore.log import COLUMNS, rows_of
+from infrastructure.archiving.reading import Wanted, with_archived
+from infrastructure.eventstore.log import COLUMNS, read_at, read_stream, rows_of
 
-_AT = f"SELECT {COLUMNS} FROM stored_events WHERE notification_id = %s"
 _NEAR = (
     f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id BETWEEN %s AND %s"
     " ORDER BY notification_id"
 )
-_STREAM = f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = %s ORDER BY originator_version"
 _POSITION = "SELECT log_position FROM read.executions WHERE execution_id = %s"
 _NEAR_BY = 1000  # an execution's facts are stored in one transaction, side by side
 
@@ -87,10 +86,10 @@ class Originals:
 
     def _find(self, log_position: int) -> tuple[Event, Execution | None]:
         with self._asking() as connection:
-            rows = rows_of(connection.execute(_AT, (log_position,)))
-            if not rows:
+            row = read_at(connection, log_position)
+            if row is None:
                 raise EventMustExist(f"nothing stands at log position {log_position}")
-            event = rows[0].event()
+            event = row.event()
             if not is_of_execution(event):
                 return event, None
             return event, _execution(connection, event, log_position)
@@ -106,9 +105,11 @@ class Originals:
 
 def _execution(connection: Connection[Any], event: Any, log_position: int) -> Execution:
     near = (event.account_id, log_position - _NEAR_BY, log_position + _NEAR_BY)
-    facts = [row.event() for row in rows_of(connection.execute(_NEAR, near))]
+    wanted = Wanted(account_id=near[0], after=near[1] - 1, up_to=near[2])
+    rows = with_archived(connection, rows_of(connection.execute(_NEAR, near)), wanted)
+    facts = [row.event() for row in rows]
     shares = next(fact for fact in facts if is_shares_of(fact, event.execution_id))
-    position = [row.event() for row in rows_of(connection.execute(_STREAM, (shares.originator_id,)))]
+    position = [row.event() for row in read_stream(connection, shares.originator_id)]
     found = execution_of(event.execution_id, facts, position)
     if found is None:
         raise EventMustExist(f"the facts of execution {event.execution_id} are not there")

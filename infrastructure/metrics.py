@@ -32,8 +32,9 @@ FRESH_S = 1.0
 _LANES = (
     "SELECT p.name, p.partition::text, p.position, greatest(l.end - p.position, 0),"
     " CASE WHEN p.position < l.end THEN extract(epoch FROM now() -"
-    " (SELECT coalesce((e.metadata->>'wall')::timestamptz, e.recorded_at) FROM stored_events e"
-    " WHERE e.notification_id = p.position + 1))::float8 ELSE 0 END,"
+    " coalesce((SELECT coalesce((e.metadata->>'wall')::timestamptz, e.recorded_at) FROM stored_events e"
+    " WHERE e.notification_id = p.position + 1), (SELECT m.first_recorded_at FROM archived_months m"
+    " WHERE p.position + 1 BETWEEN m.first_position AND m.last_position)))::float8 ELSE 0 END,"
     " (p.failure IS NOT NULL)::int"
     " FROM projection_partitions p, (SELECT coalesce(max(notification_id), 0) AS end FROM stored_events) l"
     " WHERE p.is_live ORDER BY p.name, p.partition"

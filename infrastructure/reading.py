@@ -19,6 +19,7 @@ from application.history import AccountAsOf, account_as_of
 from application.walking import OrderWalk, walk
 from domain.aggregate import Event
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
+from infrastructure.archiving.reading import Wanted, archived_async
 from infrastructure.eventstore.log import LOG_LOCK, Recorded, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer
@@ -169,18 +170,25 @@ class OrdersNow:
         """The order now. Raises OrderMustExist."""
         async with lend(self._pool) as connection:
             found = await connection.execute(
-                "SELECT topic, state, notification_id FROM stored_events"
+                "SELECT topic, state, notification_id, originator_version FROM stored_events"
                 " WHERE originator_id = %s ORDER BY originator_version",
                 (order_id,),
                 prepare=True,
             )
             rows = await found.fetchall()
-        order = fold(None, (decode_event(topic, state) for topic, state, _ in rows))
+            if not rows or rows[0][3] != 1:  # versions begin with 1: the rest is in the archive, if anywhere
+                rows = await self._archived(connection, order_id) + rows
+        order = fold(None, (decode_event(row[0], row[1]) for row in rows))
         if order is None or order.account_id != account_id:
             raise OrderMustExist(f"there is no order {order_id}")
         answer = OrderAnswer.of(order)
         answer.log_position = rows[-1][2]
         return answer
+
+    @staticmethod
+    async def _archived(connection: psycopg.AsyncConnection[Any], order_id: UUID) -> list[tuple[Any, ...]]:
+        found = await archived_async(connection, Wanted(stream_id=order_id))
+        return [(row.topic, row.state, row.log_position, row.originator_version) for row in found]
 
     async def settled(self, order_id: UUID, account_id: UUID, *, timeout: float) -> OrderAnswer:  # noqa: ASYNC109, RUF100
         """The order once it has ended, or as it is when `timeout` seconds are over."""
@@ -283,7 +291,9 @@ class History:
         """One order's life, step by step, in the calling thread. Raises OrderMustExist."""
         with self._pool.connection() as connection:
             found = connection.execute(
-                "SELECT account_id FROM stored_events WHERE originator_id = %s LIMIT 1", (order_id,)
+                "(SELECT account_id FROM stored_events WHERE originator_id = %(of)s LIMIT 1) UNION ALL"
+                " (SELECT account_id FROM archived_streams WHERE originator_id = %(of)s LIMIT 1)",
+                {"of": order_id},
             ).fetchone()
             rows = [] if found is None else read_account(connection, found[0], up_to=None, at=None)
         if found is None:

@@ -14,7 +14,8 @@ from infrastructure.postgres.connections import AsyncPool, lend
 Execute = Callable[[Request], Awaitable[Answer]]
 
 _IS_THERE = (
-    "SELECT 1 FROM stored_events WHERE originator_id = %s AND originator_version = 1 AND account_id = %s"
+    "SELECT 1 FROM stored_events WHERE originator_id = %(of)s AND originator_version = 1 AND account_id = %(of)s"
+    " UNION ALL SELECT 1 FROM archived_streams WHERE originator_id = %(of)s AND account_id = %(of)s"
 )
 
 
@@ -28,7 +29,7 @@ class Reinstatements:
     async def require_possible(self, subject_id: UUID) -> None:
         """Raise AccountMustExist."""
         async with lend(self._pool) as connection:
-            found = await connection.execute(_IS_THERE, (subject_id, subject_id))
+            found = await connection.execute(_IS_THERE, {"of": subject_id})
             if await found.fetchone() is None:
                 raise AccountMustExist(f"there is no account {subject_id}")
 

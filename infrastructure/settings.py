@@ -79,6 +79,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     seal_bucket_interval: Annotated[float, Meta(gt=0)] = 60.0
     seal_retention_days: Annotated[int, Meta(ge=1)] = 2192  # six years
     cat_reporter: str = "DAYB"  # what the Consolidated Audit Trail calls this firm: its IMID
+    archive_folder: Path | None = None  # None: archive in the data folder
+    retention_years: Annotated[int, Meta(ge=6, le=100)] = 6  # before an archive may be destroyed: 6 or 7
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False

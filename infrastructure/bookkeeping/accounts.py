@@ -11,7 +11,8 @@ from application.brokerage import fold
 from application.errors import ReadTableMustReachPosition
 from domain.aggregate import Event
 from domain.corporate_action import FIRM, CorporateAction
-from infrastructure.eventstore.log import COLUMNS, LOG_LOCK, last_row, read_account, rows_of
+from infrastructure.archiving.reading import Wanted, archived
+from infrastructure.eventstore.log import COLUMNS, LOG_LOCK, last_row, read_account, read_stream, rows_of
 
 CHUNK = 500
 
@@ -28,7 +29,12 @@ _FIRST_OPENED = (
     "SELECT recorded_at FROM stored_events WHERE topic = 'Account.Opened' ORDER BY notification_id LIMIT 1"
 )
 _OPENED = "SELECT account_id FROM read.balances WHERE status <> 'closed'"
-_END_OF_FIRM = "SELECT max(notification_id) FROM stored_events WHERE account_id = %s"
+# Whether something was added is what is asked: an archive's end stands for all that is in it.
+_END_OF_FIRM = (
+    "SELECT greatest((SELECT max(notification_id) FROM stored_events WHERE account_id = %(of)s),"
+    " (SELECT max(m.last_position) FROM archived_streams a JOIN archived_months m ON m.number = a.archive"
+    " WHERE a.account_id = %(of)s))"
+)
 
 
 class Accounts:
@@ -53,7 +59,7 @@ class Accounts:
 
     def end_of_firm(self) -> int:
         """The log position of the last fact about the firm itself; 0 without any."""
-        row = self._connection.execute(_END_OF_FIRM, (FIRM,)).fetchone()
+        row = self._connection.execute(_END_OF_FIRM, {"of": FIRM}).fetchone()
         return 0 if row is None else int(row[0] or 0)
 
     def corporate_actions(self) -> list[CorporateAction]:
@@ -81,6 +87,9 @@ class Accounts:
     def first_opened(self) -> datetime | None:
         """When the first account was opened."""
         row = self._connection.execute(_FIRST_OPENED).fetchone()
+        before = archived(self._connection, Wanted(topic="Account.Opened", limit=1))
+        if before:
+            return before[0].recorded_at
         return None if row is None else row[0]
 
     def not_closed(self) -> list[UUID]:
@@ -103,7 +112,11 @@ class Accounts:
         )
         for row in rows_of(self._connection.execute(sql.encode(), (streams,))):
             found.setdefault(row.originator_id, []).append(row.event())
-        yield from found.items()
+        for stream in streams:
+            if stream not in found or found[stream][0].originator_version != 1:
+                whole = [row.event() for row in read_stream(self._connection, stream)]
+                found.update({stream: whole} if whole else {})
+        yield from sorted(found.items())
 
     def _distinct(self, *questions: tuple[str, str]) -> list[UUID]:
         found: set[UUID] = set()

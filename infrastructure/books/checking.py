@@ -23,6 +23,7 @@ from domain.books import Broken, Sum, broken, moved
 from domain.facts import name_of
 from domain.journal import Posting, booked_on, effective_on, imbalance, postings
 from domain.position import Position
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import COLUMNS, Recorded, read_account, rows_of
 from infrastructure.eventstore.mapper import EventIsUnreadable
 
@@ -216,7 +217,9 @@ class Checker:
             f" AND notification_id <= %(up_to)s{of} ORDER BY notification_id LIMIT %(limit)s"
         )
         wanted = {"after": self.read_to, "up_to": up_to, "limit": PAGE, "of": self._account_id}
-        return rows_of(self._connection.execute(sql.encode(), wanted, prepare=True))
+        rows = rows_of(self._connection.execute(sql.encode(), wanted, prepare=True))
+        same = Wanted(after=self.read_to, up_to=up_to, account_id=self._account_id, limit=PAGE)
+        return with_archived(self._connection, rows, same)
 
     def _table(self, after: int, up_to: int) -> dict[int, list[Any]]:
         of = "" if self._account_id is None else " AND account_id = %(of)s"

@@ -20,8 +20,9 @@ from domain.aggregate import Event, EventRef
 from domain.facts import KINDS, UPCASTS, name_of
 from domain.journal import Book, LotTag, Posting, booked_on, effective_on, postings, quiet_kinds
 from domain.reversal import Reversal
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.books.scope import Scope
-from infrastructure.eventstore.log import COLUMNS, Recorded, rows_of
+from infrastructure.eventstore.log import COLUMNS, Recorded, read_at, rows_of
 from projections.words import describe
 
 PAGE = 2_000
@@ -33,6 +34,7 @@ _TELLS_A_PRICE = Account.SaleCredited
 _NAMES = {name_of(kind) for kind in quiet_kinds() if kind is not _TELLS_A_PRICE}
 QUIET = [topic for topic in (*KINDS, *UPCASTS) if topic.partition(":")[0] in _NAMES]
 """Topics that no export needs to read. What is not known is not among them: it must fail, not be left out."""
+_QUIET = frozenset(QUIET)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -122,11 +124,22 @@ def _log(connection: Connection[Any], scope: Scope, tell: Progress) -> Iterator[
         f" AND notification_id <= %(position)s AND topic <> ALL(%(quiet)s){of} ORDER BY notification_id LIMIT %(limit)s"
     ).encode()
     wanted = {**scope.parameters, "quiet": QUIET, "limit": PAGE, "after": 0}
-    while rows := rows_of(connection.execute(sql, wanted, prepare=True)):
+    while True:
+        rows = rows_of(connection.execute(sql, wanted, prepare=True))
+        same = Wanted(
+            after=wanted["after"], up_to=scope.log_position, account_id=scope.account_id, limit=PAGE
+        )
+        rows = with_archived(connection, rows, same, _is_loud)
+        if not rows:
+            break
         yield from rows
         wanted["after"] = rows[-1].log_position
         tell(rows[-1].log_position, scope.log_position)
     tell(scope.log_position, scope.log_position)
+
+
+def _is_loud(row: Recorded) -> bool:
+    return row.topic not in _QUIET
 
 
 def _dated_otherwise(connection: Connection[Any], scope: Scope) -> dict[int, date]:
@@ -139,8 +152,8 @@ def _dated_otherwise(connection: Connection[Any], scope: Scope) -> dict[int, dat
 
 
 def _aside(connection: Connection[Any], scope: Scope, position: int) -> Iterator[Entry]:
-    sql = f"SELECT {COLUMNS} FROM stored_events WHERE notification_id = %s"
-    (row,) = rows_of(connection.execute(sql.encode(), (position,)))
+    row = read_at(connection, position)
+    assert row is not None, "positions have no holes"  # noqa: S101
     yield from _entries_of(row.event(), position, scope, price=None)
 
 

@@ -20,7 +20,7 @@ from psycopg import Connection
 from application.errors import ReadTableMustReachPosition
 from domain.errors import AccountMustExist, InstantMustBeWellFormed
 from domain.journal import Book
-from infrastructure.eventstore.log import LOG_LOCK, last_row
+from infrastructure.eventstore.log import LOG_LOCK, last_row, read_at
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.verifying import snapshot
 
@@ -133,11 +133,10 @@ def _last_by(connection: Connection[Any], at: datetime, end: int) -> tuple[int, 
     low, high, found = 0, end, None
     while low < high:
         middle = (low + high + 1) // 2
-        row = connection.execute(
-            "SELECT recorded_at FROM stored_events WHERE notification_id = %s", (middle,)
-        ).fetchone()
+        row = read_at(connection, middle)
         assert row is not None, "positions have no holes"  # noqa: S101
-        low, high, found = (middle, high, row[0]) if row[0] <= at else (low, middle - 1, found)
+        moment = row.recorded_at
+        low, high, found = (middle, high, moment) if moment <= at else (low, middle - 1, found)
     return low, found
 
 
@@ -159,7 +158,9 @@ def await_tables(connection: Connection[Any], position: int, patience: float) ->
 def require_account(connection: Connection[Any], account_id: UUID) -> None:
     """Raises AccountMustExist."""
     found = connection.execute(
-        "SELECT 1 FROM stored_events WHERE account_id = %s LIMIT 1", (account_id,)
+        "SELECT WHERE EXISTS (SELECT FROM stored_events WHERE account_id = %(of)s)"
+        " OR EXISTS (SELECT FROM archived_streams WHERE account_id = %(of)s)",
+        {"of": account_id},
     ).fetchone()
     if found is None:
         raise AccountMustExist(f"there is no account {account_id}")

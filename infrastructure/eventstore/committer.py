@@ -253,7 +253,8 @@ class Committer:
     def _learn(self, connection: psycopg.Connection[Any], found: list[tuple[Any, ...]], batch: Batch) -> None:
         """Bring the cache up to the end of the log, which cannot move while we hold its lock."""
         rows = [Recorded(*row) for row in found]
-        if len(rows) >= FOREIGN_LIMIT:
+        # A hole is where rows were archived while this process had nothing to decide.
+        if len(rows) >= FOREIGN_LIMIT or (rows and rows[0].log_position != self._position + 1):
             self._cache.clear()
             batch.forget_blanks()
             self._position, self._last_time = last_row(connection)

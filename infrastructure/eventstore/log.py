@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
 from psycopg import Connection, Cursor
 
 from domain.aggregate import Event
 from domain.order import Order
-from infrastructure.eventstore.mapper import decode_event
+from infrastructure.archiving.reading import Wanted, with_archived
+from infrastructure.eventstore.recorded import Recorded as Recorded
 from infrastructure.postgres import arrays
 
 LOG_LOCK = 0x6461_7962_6F6F_6B30  # "daybook0": one number a log, that is a shard
@@ -30,25 +30,13 @@ APPEND = (
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
 )
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
+_AT = f"SELECT {COLUMNS} FROM stored_events WHERE notification_id = %s"
+_STREAM = (
+    f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = %s AND originator_version > %s"
+    " ORDER BY originator_version"
+)
 
 _OF_ORDERS = frozenset(Order.FACTS)
-
-
-class Recorded(Struct, frozen=True, gc=False):
-    """One row of the log, its event not yet decoded."""
-
-    log_position: int
-    originator_id: UUID
-    originator_version: int
-    topic: str
-    state: bytes
-    account_id: UUID
-    recorded_at: datetime
-    metadata: Any
-
-    def event(self) -> Event:
-        """The event itself. Raises EventIsUnreadable."""
-        return decode_event(self.topic, self.state)
 
 
 class Appending:
@@ -103,14 +91,18 @@ class Appending:
 
 
 def read_after(connection: Connection[Any], position: int, *, limit: int) -> list[Recorded]:
-    """The next rows after a position, in order."""
-    return rows_of(connection.execute(READ_AFTER, (position, limit)))
+    """The next rows after a position, in order, archived ones among them. Raises ArchiveMustBeReadable."""
+    found = rows_of(connection.execute(READ_AFTER, (position, limit)))
+    return with_archived(connection, found, Wanted(after=position, limit=limit))
 
 
 def read_account(
     connection: Connection[Any], account_id: UUID, *, up_to: int | None, at: datetime | None
 ) -> list[Recorded]:
-    """All rows of one account up to a position or a moment, both inclusive, in order."""
+    """All rows of one account up to a position or a moment, both inclusive, in order, archived ones among them.
+
+    Raises ArchiveMustBeReadable.
+    """
     sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s"
     parameters: list[Any] = [account_id]
     if up_to is not None:
@@ -119,7 +111,25 @@ def read_account(
     if at is not None:
         sql += " AND recorded_at <= %s"
         parameters.append(at)
-    return rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters))
+    found = rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters))
+    return with_archived(connection, found, Wanted(account_id=account_id, up_to=up_to, at=at))
+
+
+def read_stream(connection: Connection[Any], originator_id: UUID, *, after: int = 0) -> list[Recorded]:
+    """A stream's rows after a version, in order, archived ones among them. Raises ArchiveMustBeReadable."""
+    found = rows_of(connection.execute(_STREAM, (originator_id, after)))
+    if found and found[0].originator_version == after + 1:
+        return found  # versions have no gaps
+    whole = with_archived(connection, found, Wanted(stream_id=originator_id))
+    return [row for row in whole if row.originator_version > after]
+
+
+def read_at(connection: Connection[Any], log_position: int) -> Recorded | None:
+    """The row at a position, wherever it is. Raises ArchiveMustBeReadable."""
+    found = rows_of(connection.execute(_AT, (log_position,)))
+    if not found:
+        found = with_archived(connection, found, Wanted(after=log_position - 1, up_to=log_position))
+    return found[0] if found else None
 
 
 def last_row(connection: Connection[Any]) -> tuple[int, datetime | None]:

@@ -13,6 +13,7 @@ from domain.book import Book
 from domain.matching import WorkingOrder
 from domain.order import Order
 from domain.terms import Side
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import LAST, Recorded, rows_of
 from infrastructure.executing.starting import Start, from_tables
 
@@ -43,7 +44,9 @@ class OrderTail:
         found: list[Recorded] = []
         while not found and self.position < end:
             upto = min(end, self.position + CHUNK)
-            found = rows_of(self._connection.execute(_ORDER_ROWS, (self.position, upto), prepare=True))
+            rows = rows_of(self._connection.execute(_ORDER_ROWS, (self.position, upto), prepare=True))
+            wanted = Wanted(after=self.position, up_to=upto, topic="Order.")
+            found = with_archived(self._connection, rows, wanted)
             self.position = upto
         return found
 

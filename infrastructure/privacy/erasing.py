@@ -18,6 +18,7 @@ from application.commands import CertifyErasure
 from application.requests import Metadata, Request
 from domain.errors import Conflict, NotFound
 from infrastructure.approvals import Approval
+from infrastructure.archiving.reading import Wanted, archived_async
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.privacy.obstacles import OBSTACLES, AsyncConnection, Obstacle, Person
 from infrastructure.privacy.personal import ERASED
@@ -107,8 +108,9 @@ class Erasures:
         """Erase again whoever has a certificate in the log and a key: a backup brought it back. Returns how many."""
         count = 0
         async with lend(self._pool) as connection:
-            found = await connection.execute(_CERTIFICATES)
-            for (state,) in await found.fetchall():
+            found = await (await connection.execute(_CERTIFICATES)).fetchall()
+            moved = await archived_async(connection, Wanted(topic="Erasure.Certified"))
+            for state in [row.state for row in moved] + [row[0] for row in found]:
                 user_id = msgspec.json.decode(state, type=_Certificate).user_id
                 async with connection.transaction():
                     fingerprint, counts, _ = await _destroy(connection, user_id)

@@ -12,14 +12,18 @@ import psycopg
 from msgspec import Struct
 
 from domain.errors import Conflict
+from infrastructure.archiving.holds import require_no_hold
 
 AsyncConnection = psycopg.AsyncConnection[Any]
 
 # Closing is the last fact of a closed account's stream, unless money came to it afterwards (a late dividend, or
 # what a bank returned): that is its owner's, and stands against an erasure.
 _LAST_FACT = (
-    "SELECT split_part(topic, ':', 1), recorded_at FROM stored_events WHERE originator_id = %s"
-    " ORDER BY originator_version DESC LIMIT 1"
+    "SELECT split_part(topic, ':', 1), recorded_at FROM"
+    " ((SELECT originator_version AS version, topic, recorded_at FROM stored_events WHERE originator_id = %(of)s"
+    " ORDER BY originator_version DESC LIMIT 1) UNION ALL"
+    " (SELECT last_version, last_topic, last_recorded_at FROM archived_streams WHERE originator_id = %(of)s"
+    " ORDER BY last_version DESC LIMIT 1)) AS last ORDER BY version DESC LIMIT 1"
 )
 
 
@@ -59,14 +63,23 @@ async def retention_must_be_over(connection: AsyncConnection, person: Person) ->
         raise RetentionMustBeOver(f"the identity must be kept until {ends:%Y-%m-%d}")
 
 
-OBSTACLES: tuple[Obstacle, ...] = (account_must_be_closed, retention_must_be_over)
+async def legal_hold_must_be_lifted(connection: AsyncConnection, person: Person) -> None:
+    """No legal hold stands over the account, or over everybody."""
+    await require_no_hold(connection, person.account_id)
+
+
+OBSTACLES: tuple[Obstacle, ...] = (
+    account_must_be_closed,
+    retention_must_be_over,
+    legal_hold_must_be_lifted,
+)
 
 
 async def _last_fact(connection: AsyncConnection, person: Person) -> tuple[str, datetime] | None:
     if person.account_id is None:
         return None
     found: tuple[str, datetime] | None = await (
-        await connection.execute(_LAST_FACT, (person.account_id,))
+        await connection.execute(_LAST_FACT, {"of": person.account_id})
     ).fetchone()
     return found
 

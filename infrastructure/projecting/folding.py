@@ -14,10 +14,11 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import COLUMNS, READ_AFTER, Recorded, last_row, rows_of
 from infrastructure.eventstore.mapper import EventIsUnreadable
 from infrastructure.projecting import tables
-from infrastructure.projecting.chains import PARTITION_OF, Chain, digest_of
+from infrastructure.projecting.chains import PARTITION_OF, Chain, digest_of, partition_of
 from infrastructure.projecting.standing import Lane, add_generation, hold, standings  # noqa: F401
 from projections.projection import Fact, Key, Projection, Rows
 
@@ -87,10 +88,25 @@ def read_lane(
     else:
         wanted = {**wanted, "partitions": lane.partitions}
         found = connection.execute(_READ_SLICE.encode(), wanted, prepare=True, binary=True)
-    rows = rows_of(found)
+    rows = _with_archived(
+        connection, rows_of(found), lane, Wanted(after=lane.position, up_to=end, limit=limit)
+    )
     # The end was looked at before the rows: whatever is not after it was already committed.
     reached = rows[-1].log_position if len(rows) == limit else max(end, rows[-1].log_position if rows else 0)
     return rows, max(reached, lane.position)
+
+
+def _with_archived(
+    connection: Connection[Any], rows: list[Recorded], lane: Lane, wanted: Wanted
+) -> list[Recorded]:
+    if lane.partitions == 1:
+        return with_archived(connection, rows, wanted)
+    return with_archived(
+        connection,
+        rows,
+        wanted,
+        lambda row: partition_of(row.account_id, lane.partitions) == lane.partition,
+    )
 
 
 class Slice(list[Entry]):

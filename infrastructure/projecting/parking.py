@@ -16,6 +16,7 @@ import structlog
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import COLUMNS, rows_of
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.folding import Entry, FoldFailed, Parked, entries_of, fold_into
@@ -229,5 +230,6 @@ def _folded(
 
 
 def _left_out(connection: Connection[Any], lane: Lane, account_id: UUID, position: int) -> list[Entry]:
-    found = connection.execute(_LEFT_OUT.encode(), (account_id, position, lane.position, CHUNK))
-    return entries_of(rows_of(found))
+    found = rows_of(connection.execute(_LEFT_OUT.encode(), (account_id, position, lane.position, CHUNK)))
+    wanted = Wanted(account_id=account_id, after=position - 1, up_to=lane.position, limit=CHUNK)
+    return entries_of(with_archived(connection, found, wanted))

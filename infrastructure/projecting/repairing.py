@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from domain.errors import AccountMustExist, Conflict
+from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import COLUMNS, rows_of
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting import tables
@@ -87,6 +88,7 @@ def _require_known(connection: Connection[Any], projection: Projection, account_
     """Rows of an account that the log does not know are there to be removed."""
     sql = (
         "SELECT 1 WHERE EXISTS (SELECT FROM stored_events WHERE account_id = %(of)s)"
+        " OR EXISTS (SELECT FROM archived_streams WHERE account_id = %(of)s)"
         f" OR EXISTS (SELECT FROM read.{projection.name} WHERE account_id = %(of)s)"
     )
     found = connection.execute(sql.encode(), {"of": account_id})
@@ -129,8 +131,9 @@ def _history(
     connection: Connection[Any], account_id: UUID, after: int, up_to: int
 ) -> Iterator[Sequence[Entry]]:
     while True:
-        found = connection.execute(_OF_ACCOUNT.encode(), (account_id, after, up_to, CHUNK))
-        entries = entries_of(rows_of(found))
+        found = rows_of(connection.execute(_OF_ACCOUNT.encode(), (account_id, after, up_to, CHUNK)))
+        wanted = Wanted(after=after, up_to=up_to, account_id=account_id, limit=CHUNK)
+        entries = entries_of(with_archived(connection, found, wanted))
         if not entries:
             return
         yield entries

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from infrastructure.sealing.files import SealFile, published_lines
 from infrastructure.sealing.merkle import leaf_hashes
-from infrastructure.sealing.reading import BEFORE_ALL, read_rows
+from infrastructure.sealing.reading import BEFORE_ALL, read_whole
 from infrastructure.sealing.seals import Sealed, read_line
 from infrastructure.sealing.store import SealStore
 
@@ -93,7 +93,7 @@ class Agreement:
 
     def _require_in_log(self, sealed: Sealed, after: int) -> None:
         seal = sealed.seal
-        rows = read_rows(self._connection, after, up_to=seal.last_position)
+        rows = read_whole(self._connection, after, seal.last_position)
         if b"".join(leaf_hashes(chunk) for chunk in rows) != sealed.leaves:
             raise SealsMustAgree(
                 f"seal {seal.number} is published, but the log is not what it sealed up to"

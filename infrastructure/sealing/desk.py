@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from application.expected import TellTheOperator
 from domain.errors import Conflict, EventMustExist, NotFound
+from infrastructure.archiving.reading import Wanted, archived
 from infrastructure.sealing.canonical import position_of
 from infrastructure.sealing.merkle import WIDTH, consistency_path, inclusion_path, leaf_hash
 from infrastructure.sealing.proofs import (
@@ -22,7 +23,7 @@ from infrastructure.sealing.proofs import (
     check,
     encode_proof,
 )
-from infrastructure.sealing.reading import EventSource, read_rows
+from infrastructure.sealing.reading import EventSource, read_whole
 from infrastructure.sealing.seals import Sealed, SealIsWrong, sealed_of
 from infrastructure.sealing.store import SealStore
 
@@ -100,9 +101,11 @@ class SealDesk:
         """The log position of an event by its stream and version. Raises EventMustExist."""
         with self._lend() as connection:
             row = connection.execute(_POSITION.encode(), (originator_id, version)).fetchone()
-        if row is None:
+            moved = [] if row else archived(connection, Wanted(stream_id=originator_id))
+        places = [one.log_position for one in moved if one.originator_version == version]
+        if row is None and not places:
             raise EventMustExist(f"there is no event {originator_id}@{version}")
-        return int(row[0])
+        return int(row[0]) if row else places[0]
 
     def prove(self, log_position: int, *, number: int | None = None) -> InclusionProof:
         """That the event is in the log, by the first seal that has it, or by a later one.
@@ -141,7 +144,7 @@ class SealDesk:
 
     def _event_at(self, connection: Connection[Any], log_position: int) -> bytes:
         if self._source is None:
-            chunks = read_rows(connection, log_position - 1, up_to=log_position)
+            chunks = read_whole(connection, log_position - 1, log_position)
         else:
             chunks = self._source.rows(log_position - 1, log_position)
         found = [row for chunk in chunks for row in chunk]

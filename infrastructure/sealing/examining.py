@@ -7,6 +7,8 @@ from typing import Any
 from msgspec import Struct, structs
 from psycopg import Connection
 
+from infrastructure.archiving.checking import altered_files
+from infrastructure.archiving.months import all_months
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
 from infrastructure.sealing.guards import broken_guards, owners_that_run
@@ -45,11 +47,18 @@ class Examination(Struct, frozen=True, kw_only=True):
                 source or LogSource(url),
                 trusted=self.trusted,
                 copies=Copies(SealStore(second).after(0, up_to=_ALL)),
-                span=(self.from_position, self.to_position),
+                span=(max(self.from_position, self._first_kept(connection, store)), self.to_position),
                 parallel=self.parallel,
                 tell=self.tell,
             ).run(lines, end=end)
             return self._completed(found, connection, number)
+
+    @staticmethod
+    def _first_kept(connection: Connection[Any], store: SealStore) -> int:
+        """Where seals begin all of whose events are still somewhere: archives may have been destroyed."""
+        gone = max((one.last_position for one in all_months(connection) if one.disposed_at), default=None)
+        sealed = None if gone is None else store.covering(gone)
+        return BEFORE_ALL if sealed is None else sealed.seal.last_position + 1
 
     def _last_number(self, store: SealStore) -> int:
         """The last seal of the database, once it had its time to be published."""
@@ -67,8 +76,19 @@ class Examination(Struct, frozen=True, kw_only=True):
                 findings.append(Finding(where="seals", sentence=later, seal=found.seals + 1))
             else:
                 notes.append(f"{later}: what came later was not looked at")
+        said = {finding.sentence for finding in findings}
+        findings += [
+            Finding(where="archive", sentence=sentence)
+            for sentence in altered_files(connection)
+            if sentence not in said
+        ]
         findings += [Finding(where="guards", sentence=sentence) for sentence in broken_guards(connection)]
         notes += owners_that_run(connection)
+        if gone := [one for one in all_months(connection) if one.disposed_at]:
+            notes.append(
+                f"the events up to log position {gone[-1].last_position} were destroyed after their years:"
+                " of them only the seals were checked"
+            )
         row = connection.execute(
             "SELECT count(*) FROM stored_events WHERE notification_id > %s", (found.log_position,)
         ).fetchone()

@@ -8,6 +8,8 @@ from msgspec import Struct
 from psycopg import Connection
 from psycopg.pq import ExecStatus
 
+from infrastructure.archiving.files import canonical_rows, require_unaltered
+from infrastructure.archiving.months import Wanted, months_of
 from infrastructure.postgres.connections import connect
 from infrastructure.sealing.canonical import COLUMNS
 
@@ -29,14 +31,32 @@ class EventSource(Protocol):
 
 
 class LogSource(Struct, frozen=True):
-    """The log in PostgreSQL."""
+    """The log: its archived months, then its table in PostgreSQL."""
 
     url: str
 
     def rows(self, after: int, up_to: int) -> Iterator[list[bytes]]:
         """The events after a log position and up to another, inclusive, in order, in chunks."""
         with connect(self.url, application="daybook verify") as connection:
-            yield from read_rows(connection, after, up_to=up_to)
+            yield from read_whole(connection, after, up_to)
+
+
+def read_whole(connection: Connection[Any], after: int, up_to: int) -> Iterator[list[bytes]]:
+    """The canonical bytes of the log's events after a position and up to another, archived ones first, in chunks.
+
+    All of one moment, so that nothing is missed that moves meanwhile; not to be called in a transaction. Raises
+    ArchiveMustBeReadable.
+    """
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    try:
+        wanted = Wanted(after=after, up_to=up_to)
+        for month in months_of(connection.execute(*wanted.question).fetchall()):
+            require_unaltered(month)
+            yield from canonical_rows(month.path, after, up_to)
+        yield from read_rows(connection, after, up_to=up_to)
+    finally:
+        if not connection.closed:
+            connection.execute("ROLLBACK")
 
 
 def read_rows(

@@ -13,6 +13,7 @@ from multiprocessing.pool import AsyncResult
 
 from msgspec import Struct
 
+from application.errors import ArchiveMustBeReadable
 from infrastructure.sealing.comparing import STRETCH, Compared, Difference, Stretch, compare
 from infrastructure.sealing.keys import PublicKey
 from infrastructure.sealing.merkle import WIDTH
@@ -24,7 +25,9 @@ Progress = Callable[[str, int, int], None]
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """Something that is wrong. `where`: `seals` (published), `database` (its copies), `log` (the events), `guards`."""
+    """Something that is wrong. `where`: `seals` (published), `database` (its copies), `log` (the events), `archive` (files of old
+    ones), `guards`.
+    """
 
     where: str
     sentence: str
@@ -93,12 +96,15 @@ class Verification:
     def run(self, lines: Iterable[bytes], *, end: int = 0) -> Verified:
         """Verify published lines, and the events behind them up to the first that differs. `end` is for the progress."""
         began = time.monotonic()
-        for compared in _compare_all(self._source, self._stretches(lines), self._parallel):
-            self._events += compared.events
-            self._tell("events", self._events, end)
-            if compared.difference is not None:
-                self._found_different(compared.difference)
-                break
+        try:
+            for compared in _compare_all(self._source, self._stretches(lines), self._parallel):
+                self._events += compared.events
+                self._tell("events", self._events, end)
+                if compared.difference is not None:
+                    self._found_different(compared.difference)
+                    break
+        except ArchiveMustBeReadable as error:
+            self._findings.append(Finding(where="archive", sentence=str(error)))
         last = self._chain.last
         return Verified(
             seals=0 if last is None else last.seal.number,

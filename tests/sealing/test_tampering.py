@@ -301,7 +301,8 @@ def test_a_trigger_that_is_off_is_a_finding(examined: Examined, table: str) -> N
 
     findings = wrong(examined.verify())
 
-    assert [where for where, _ in findings] == ["guards", "guards"]
+    assert {where for where, _ in findings} == {"guards"}
+    assert len(findings) == (3 if table == "stored_events" else 2)
     assert all(sentence.startswith(table) for _, sentence in findings)
 
 

@@ -1,0 +1,80 @@
+"""`daybook archive verify`: every file is there, as it was written, and holds what was sealed."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+from psycopg import Connection
+
+from application.errors import ArchiveMustBeReadable
+from infrastructure.archiving.files import canonical_rows, require_hash
+from infrastructure.archiving.months import ArchivedMonth, all_months
+from infrastructure.sealing.merkle import Frontier, leaf_hashes
+
+Progress = Callable[[str, int, int], None]
+
+_STRAY = "SELECT count(*) FROM stored_events WHERE notification_id <= (SELECT max(last_position) FROM archived_months)"
+
+
+class CheckedMonth(Struct, frozen=True, kw_only=True):
+    """What was found out about one archive; `wrong` says what is not as it should be."""
+
+    number: int
+    month: str
+    file: str
+    events: int
+    wrong: str | None
+
+
+def check_files(connection: Connection[Any], tell: Progress = lambda *_: None) -> Iterator[CheckedMonth]:
+    """Hash every file that must still be there, and every event in it."""
+    for month in all_months(connection):
+        if month.disposed_at is None:
+            yield CheckedMonth(
+                number=month.number,
+                month=f"{month.month:%Y-%m}",
+                file=str(month.path),
+                events=month.events,
+                wrong=_wrong(month, tell),
+            )
+
+
+def altered_files(connection: Connection[Any]) -> list[str]:
+    """A sentence for each file that is missing or not as it was written, and one for rows where archived ones stood."""
+    found = [sentence for month in all_months(connection) if (sentence := _altered(month))]
+    row = connection.execute(_STRAY).fetchone()
+    if row is not None and row[0]:
+        found.append(f"{row[0]:,} rows stand in the log's table at positions that were archived")
+    return found
+
+
+def _altered(month: ArchivedMonth) -> str | None:
+    if month.disposed_at is not None:
+        return None
+    try:
+        require_hash(month.path, month.file_hash)
+        require_hash(month.seals_path, month.seals_hash)
+    except ArchiveMustBeReadable as error:
+        return str(error)
+    except OSError as error:
+        return f"the archive {error.filename} cannot be read: {error.strerror}"
+    return None
+
+
+def _wrong(month: ArchivedMonth, tell: Progress) -> str | None:
+    wrong = _altered(month)
+    if wrong is not None:
+        return wrong
+    tree, digest = Frontier(), hashlib.sha256()
+    try:
+        for chunk in canonical_rows(month.path):
+            leaves = leaf_hashes(chunk)
+            tree.extend(leaves)
+            digest.update(leaves)
+            tell(f"{month.month:%Y-%m}", tree.size, month.events)
+    except ArchiveMustBeReadable as error:
+        return str(error)
+    if (tree.size, tree.root(), digest.digest()) != (month.events, month.tree_hash, month.leaves_hash):
+        return f"the archive {month.path} does not hold the events that were sealed"
+    return None

@@ -113,7 +113,18 @@ app.command("interfaces.cli.books:check", name="check")
 app.command("interfaces.cli.replay:replay", name="replay")
 app.command("interfaces.cli.replay:walk", name="walk")
 
-for _name in ("users", "projections", "transfers", "actions", "correct", "seals", "keys", "erase"):
+for _name in (
+    "users",
+    "projections",
+    "transfers",
+    "actions",
+    "correct",
+    "seals",
+    "keys",
+    "erase",
+    "cases",
+    "surveillance",
+):
     app.command(f"interfaces.cli.{_name}:app", name=_name)
 
 for _name in ("verify", "prove", "verify-proof"):

@@ -12,6 +12,7 @@ from interfaces.http import (
     admin,
     approvals,
     auth,
+    cases,
     compliance,
     corporate_actions,
     estimates,
@@ -61,6 +62,7 @@ WITH_LOGIN = (
     projections_care,
     reversals,
     approvals,
+    cases,
 )
 
 

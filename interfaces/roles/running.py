@@ -19,7 +19,7 @@ from infrastructure.embedded.folder import find_servers
 from infrastructure.plain_logs import log_plainly
 from infrastructure.settings import SettingIsWrong, Settings
 
-ROLES = ("market", "projector", "executor", "scheduler", "sealer", "api")
+ROLES = ("market", "projector", "executor", "scheduler", "surveillance", "sealer", "api")
 
 SUPERVISED = "DAYBOOK_SUPERVISED"  # in the environment of a role that `daybook up` started
 

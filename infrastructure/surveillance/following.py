@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 LOOK_S = 0.5
 SAVE_EVERY_S = 10.0
-SAVE_EVERY_EVENTS = 200_000
+REST = 50
+"""It rests so many times as long as putting down took: with many accounts there is much to put down."""
 TRY_AGAIN_S = 2.0
 ROLE = "surveillance"
 BLOCKED = frozenset({AlertKind.WASH_TRADING})
@@ -75,20 +76,15 @@ class Follower:
     def _work(self, stop: threading.Event) -> None:
         with connect(self._url, application="daybook surveillance") as connection:
             at = remembered(connection, self._thresholds)
-            saved, saved_at = at.position, time.monotonic()
+            notes = _Notes(connection, at, self._thresholds)
             while not stop.is_set() and self._lease.hold():
                 has_more = self._page(connection, at)
                 FIGURES.note("surveillance_position", at.position)
-                is_due = (
-                    time.monotonic() - saved_at >= SAVE_EVERY_S or at.position - saved >= SAVE_EVERY_EVENTS
-                )
-                if is_due and at.position > saved:
-                    remember(connection, at, self._thresholds)
-                    saved, saved_at = at.position, time.monotonic()
+                notes.now_and_then()
                 if not has_more:
                     stop.wait(LOOK_S)
-            if at.position > saved and self._lease.hold():
-                remember(connection, at, self._thresholds)
+            if self._lease.hold():
+                notes.at_once()
 
     def _page(self, connection: psycopg.Connection[Any], at: Remembered) -> bool:
         """Look at the next page, and keep its alerts. Whether there is more."""
@@ -101,6 +97,29 @@ class Follower:
         keep(self._committer, [one for one in alerts if one.log_position > at.quiet_until], self._thresholds)
         at.position = max(up_to, at.position)
         return up_to < end
+
+
+class _Notes:
+    """Puts down where the watch is, now and then."""
+
+    def __init__(self, connection: psycopg.Connection[Any], at: Remembered, thresholds: Thresholds) -> None:
+        self._connection = connection
+        self._at = at
+        self._thresholds = thresholds
+        self._saved = at.position
+        self._due = time.monotonic() + SAVE_EVERY_S
+
+    def now_and_then(self) -> None:
+        if time.monotonic() >= self._due:
+            self.at_once()
+
+    def at_once(self) -> None:
+        began = time.monotonic()
+        if self._at.position > self._saved:
+            remember(self._connection, self._at, self._thresholds)
+            self._saved = self._at.position
+        took = time.monotonic() - began
+        self._due = time.monotonic() + max(SAVE_EVERY_S, REST * took)
 
 
 def keep(committer: Committer, alerts: list[Alert], thresholds: Thresholds) -> int:

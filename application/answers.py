@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.interest import AnnualRate, InterestPeriod
 from domain.order import Order
@@ -188,4 +189,28 @@ class PeriodAnswer(Struct, kw_only=True, gc=False):
         return cls(period_id=period.id, rates=period.rates, is_paid=period.is_paid)
 
 
-Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer | ErasureAnswer
+class CaseAnswer(Struct, kw_only=True, gc=False):
+    """A case after a command; `is_new` when this one began it."""
+
+    case_id: UUID
+    account_id: UUID
+    kind: str
+    status: str
+    assignee_id: UUID | None
+    is_new: bool = False
+    log_position: int = 0
+
+    @classmethod
+    def of(cls, case: Case, *, is_new: bool = False) -> "CaseAnswer":
+        """Describe the case as it is now."""
+        return cls(
+            case_id=case.id,
+            account_id=case.account_id,
+            kind=case.kind or "",
+            status=case.status or "",
+            assignee_id=case.assignee_id,
+            is_new=is_new,
+        )
+
+
+Answer = AccountAnswer | OrderAnswer | ActionAnswer | PeriodAnswer | ErasureAnswer | CaseAnswer

@@ -8,9 +8,10 @@ from uuid import UUID
 from application.rules import TradingRules
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
+from domain.case import Case
 from domain.corporate_action import FIRM, CorporateAction
 from domain.erasure import Erasure
-from domain.errors import AccountMustExist, OrderMustExist, TransferMustExist
+from domain.errors import AccountMustExist, CaseMustExist, OrderMustExist, TransferMustExist
 from domain.interest import InterestPeriod
 from domain.order import Order
 from domain.position import Position, position_id
@@ -89,6 +90,17 @@ class Ledger:
     def erasure(self, erasure_id: UUID, *, account_id: UUID) -> Erasure:
         """A person's erasure, certified or not yet."""
         return self._touch(Erasure, erasure_id, account_id)
+
+    def case(self, case_id: UUID, *, account_id: UUID) -> Case:
+        """A case of this account. Raises CaseMustExist, also when it is another account's."""
+        case = self.blank_case(case_id, account_id=account_id)
+        if case.status is None or case.account_id != account_id:
+            raise CaseMustExist(f"there is no case {case_id}")
+        return case
+
+    def blank_case(self, case_id: UUID, *, account_id: UUID) -> Case:
+        """A case, begun or not yet."""
+        return self._touch(Case, case_id, account_id)
 
     def decided(self) -> list[Event]:
         """The facts this decision recorded, aggregate by aggregate in the order they were first read."""

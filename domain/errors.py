@@ -18,6 +18,7 @@
     │   ├── TransferMustExist
     │   ├── CorporateActionMustExist
     │   ├── EventMustExist
+    │   ├── CaseMustExist
     │   └── MomentMustBeWithinTheAccountsLife
     ├── Conflict                                the state of things does not allow it
     │   ├── OrderMustBeOpen
@@ -36,6 +37,7 @@
     │   ├── EventMustBeReversible
     │   ├── EventMustNotBeReversed
     │   ├── LotMustBeWhole
+    │   ├── CaseMustBeOpen
     │   └── AccountMustNotBeClosed
     └── RuleBroken                              a rule of the trade says no; an order is kept as rejected
         ├── AvailableCashMustCoverOrder
@@ -146,6 +148,10 @@ class EventMustExist(NotFound):
     """Nothing stands at this log position, or no execution has this id."""
 
 
+class CaseMustExist(NotFound):
+    """No case has this id."""
+
+
 class MomentMustBeWithinTheAccountsLife(NotFound):
     """The account did not exist at the moment asked about."""
 
@@ -212,6 +218,10 @@ class EventMustNotBeReversed(Conflict):
 
 class LotMustBeWhole(Conflict):
     """Shares of the purchase that is to be reversed were sold, changed, or promised to an order."""
+
+
+class CaseMustBeOpen(Conflict):
+    """The case has been closed."""
 
 
 class AccountMustNotBeClosed(Conflict):

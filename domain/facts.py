@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -24,6 +25,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     InterestPeriod,
     Transfer,
     Erasure,
+    Case,
 )
 
 AGGREGATE_OF: dict[type[Event], type[Aggregate]] = {kind: a for a in AGGREGATES for kind in a.FACTS}

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.chart import (
     COMMISSION_INCOME,
     CREDIT_INTEREST,
@@ -372,6 +373,7 @@ books_nothing(Account.GoodFaithViolated)
 books_nothing(Account.SaleCredited)  # its money is due with the shares: see Position.LotsRelieved
 books_nothing(*Transfer.FACTS)  # the money moves with the account's own facts
 books_nothing(*Erasure.FACTS)  # whom it is about has closed the account, which is empty
+books_nothing(*Case.FACTS)  # a case is about an account and moves nothing of it
 books_nothing(*Order.FACTS)  # an order moves nothing: what covers and fills it has facts of its own
 
 

@@ -46,6 +46,7 @@ FAMILIES: dict[str, Family] = {
     "leases_held": Family("gauge", "1 for a lease that this process holds.", "lease"),
     "projector_events": Family("counter", "Events that batches went through, by projection.", "projection"),
     "projector_failures": Family("counter", "Batches that could not be folded, by projection.", "projection"),
+    "surveillance_position": Family("gauge", "Log position that surveillance has read up to."),
     "process_memory_bytes": Family("gauge", "Resident memory."),
     "process_cpu_seconds": Family("counter", "Processor time used."),
     "process_started_seconds": Family("gauge", "When the process began, in seconds since 1970."),

@@ -81,6 +81,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     cat_reporter: str = "DAYB"  # what the Consolidated Audit Trail calls this firm: its IMID
     archive_folder: Path | None = None  # None: archive in the data folder
     retention_years: Annotated[int, Meta(ge=6, le=100)] = 6  # before an archive may be destroyed: 6 or 7
+    surveillance_round_trips: Annotated[int, Meta(ge=1)] = 10  # of a symbol on a day; more are wash trading
+    surveillance_block_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0  # for wash trading; 0: no block
+    surveillance_cancels: Annotated[int, Meta(ge=1)] = 20  # more within so many seconds are an alert
+    surveillance_cancel_seconds: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    surveillance_cancel_filled_percent: Decimal = Decimal(10)  # unless so many of a hundred orders filled
+    surveillance_move_percent: Decimal = Decimal(5)  # a price that moves so far after a trade is an alert
+    surveillance_move_minutes: Annotated[float, Meta(gt=0, le=1440)] = 30.0  # within so many minutes
+    surveillance_move_notional: Decimal = Decimal(10_000)  # dollars of the trade; smaller ones are left alone
+    surveillance_dormant_days: Annotated[int, Meta(ge=1, le=36_500)] = 365  # without anything by the customer
+    surveillance_dormant_watch_days: Annotated[int, Meta(ge=1, le=36_500)] = 30  # after the awakening
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
     demo: bool = False
@@ -110,10 +120,20 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingIsWrong(f"DAYBOOK_COLLAR must be from 0 to 1, not {self.collar}")
         if not (self.withholding.is_finite() and 0 <= self.withholding < 1):
             raise SettingIsWrong(f"DAYBOOK_WITHHOLDING must be from 0 to less than 1, not {self.withholding}")
+        self._require_thresholds()
         if self.master_key is not None and self.master_key_file is not None:
             raise SettingIsWrong("set DAYBOOK_MASTER_KEY_FILE or DAYBOOK_MASTER_KEY, not both")
         for name in ("database_url", "owner_database_url"):
             _require_connection_url(name, getattr(self, name))
+
+    def _require_thresholds(self) -> None:
+        """The thresholds of surveillance that are decimals."""
+        for name, most in (("cancel_filled_percent", 100), ("move_percent", 1000), ("move_notional", 10**15)):
+            value: Decimal = getattr(self, f"surveillance_{name}")
+            if not (value.is_finite() and 0 <= value <= most) or (name == "move_percent" and not value):
+                raise SettingIsWrong(
+                    f"{PREFIX}SURVEILLANCE_{name.upper()} must be from 0 to {most}, not {value}"
+                )
 
     def as_environment(self) -> dict[str, str]:
         """The same settings as environment variables, to hand to a child process."""

@@ -57,6 +57,8 @@ from infrastructure.sealing.desk import SealDesk
 from infrastructure.sealing.running import RunningSealer
 from infrastructure.settings import SettingIsWrong, Settings
 from infrastructure.settling import Settler
+from infrastructure.surveillance.casework import CaseDesk
+from infrastructure.surveillance.unblocking import BlocksEnd
 from infrastructure.trading_rules import trading_rules
 from projections.catalogue import PROJECTIONS
 
@@ -158,6 +160,7 @@ class ApiParts(Struct, frozen=True, kw_only=True):
     orders: OrdersNow
     people: People
     four_eyes: FourEyes
+    cases: CaseDesk
     erasures: Erasures
     quotes: QuoteBoard
     history: History
@@ -223,6 +226,7 @@ async def api_parts(settings: Settings) -> AsyncIterator[ApiParts]:
             orders=OrdersNow(async_connections, news),
             people=people,
             four_eyes=four_eyes_of(async_connections, commands.execute, erasures),
+            cases=CaseDesk(async_connections, people),
             erasures=erasures,
             quotes=quotes,
             history=History(connections, clock.now),
@@ -457,6 +461,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("expire", 0.5, ends.expire),
         Job("settle", 1, _settler(settings, at_hand).settle_today),
         Job("transfers", 1, _transfers_due(at_hand).run),
+        Job("blocks", 0.5, BlocksEnd(url, committer=committer, clock=clock).end),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
         Job("purge", 3600, lambda: purge_expired(url)),
     ]

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -60,6 +61,7 @@ class Activity(Projection):
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

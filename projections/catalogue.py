@@ -4,6 +4,8 @@ from projections.activity import Activity
 from projections.actors import Actors
 from projections.audit import Audit
 from projections.balances import Balances
+from projections.blocks import Blocks
+from projections.cases import Cases
 from projections.corporate_actions import CorporateActions
 from projections.dividends import Dividends
 from projections.executions import Executions
@@ -37,6 +39,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     CorporateActions(),
     Dividends(),
     Settlements(),
+    Cases(),
+    Blocks(),
 )
 
 BY_NAME: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -61,6 +62,7 @@ class CorporateActions(Projection):
         *InterestPeriod.FACTS,
         *Transfer.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

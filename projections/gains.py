@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -66,6 +67,7 @@ class Gains(Projection):
         *InterestPeriod.FACTS,
         *Transfer.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -74,6 +75,7 @@ class History(Projection):
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Event, fact: Fact) -> Key:

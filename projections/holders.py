@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -50,6 +51,7 @@ class Holders(Projection):
         *CorporateAction.FACTS,
         *InterestPeriod.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -80,6 +81,7 @@ class Positions(Projection):
         *InterestPeriod.FACTS,
         *Transfer.FACTS,
         *Erasure.FACTS,
+        *Case.FACTS,
     )
 
     def key(self, event: Any, fact: Fact) -> Key:

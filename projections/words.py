@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.account import Account
 from domain.aggregate import Event
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.erasure import Erasure
 from domain.interest import InterestPeriod
@@ -38,6 +39,16 @@ def _shares(quantity: Any) -> str:
 
 def _repaid(event: Any) -> str:
     return f", {event.repaid} of it for what was owed" if event.repaid else ""
+
+
+def _until(event: Any) -> str:
+    return "" if event.until is None else f" until {event.until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _alert(event: Any) -> str:
+    about = "" if event.symbol is None else f" in {event.symbol}"
+    figures = ", ".join(f"{name} {value.normalize():f}" for name, value in event.figures.items())
+    return f"Surveillance found {event.kind.value}{about} on {event.day}: {figures}"
 
 
 def _dividend(what: Any) -> str:
@@ -79,7 +90,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Account.GoodFaithViolated: lambda e: (
         f"Sold {_shares(e.quantity)} {e.symbol} before the sale that had paid for them settled on {e.paid_on}"
     ),
-    Account.Suspended: lambda e: f"Suspended the account: {e.reason}",
+    Account.Suspended: lambda e: f"Suspended the account{_until(e)}: {e.reason}",
     Account.Reinstated: lambda e: f"Reinstated the account: {e.reason}",
     Account.Closed: lambda _: "Closed the account",
     Account.DividendEntitled: lambda e: (
@@ -99,6 +110,10 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Erasure.Certified: lambda e: (
         f"Erased the person of user {e.user_id}: {', '.join(f'{n} {what}' for what, n in sorted(e.erased.items()))}"
     ),
+    Case.Opened: _alert,
+    Case.Assigned: lambda e: f"Assigned the case to user {e.assignee_id}",
+    Case.Noted: lambda e: f"Noted in the case: {e.text.rstrip('.')}",
+    Case.Closed: lambda e: f"Closed the case as {e.resolution.value}: {e.reason.rstrip('.')}",
     Order.Placed: lambda e: f"Placed an order to {describe_terms(e.terms)}",
     Order.Rejected: lambda e: f"Rejected an order to {describe_terms(e.terms)}: {e.reason} ({e.detail})",
     Order.Accepted: lambda e: f"Order accepted by {e.venue}",

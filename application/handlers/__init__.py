@@ -6,12 +6,14 @@ and answers. Whatever it raises leaves no trace; whatever it recorded is stored 
 
 from functools import singledispatch
 
+from application import casework as w
 from application import commands as c
 from application import corporate as f
 from application import correcting as r
 from application.answers import Answer
 from application.handlers import (
     accounts,
+    cases,
     corporate,
     erasures,
     executions,
@@ -64,3 +66,8 @@ handle.register(r.ReverseCash, reversals.reverse_cash)
 handle.register(r.CorrectCash, reversals.correct_cash)
 handle.register(r.ReverseExecution, reversals.reverse_execution)
 handle.register(r.CorrectExecution, reversals.correct_execution)
+handle.register(w.OpenCase, cases.open_case)
+handle.register(w.AssignCase, cases.assign)
+handle.register(w.NoteCase, cases.note)
+handle.register(w.CloseCase, cases.close)
+handle.register(w.EndBlock, cases.end_block)

@@ -3,8 +3,9 @@
 `core` has the account's life and the holds of its orders; each further room adds facts of one kind to it.
 """
 
-from domain.account.core import Account, AccountStatus
+from domain.account.blocking import SURVEILLANCE, AccountStatus
+from domain.account.core import Account
 from domain.account.income import Entitlement, entitlement_of
 from domain.account.settling import Unsettled
 
-__all__ = ["Account", "AccountStatus", "Entitlement", "Unsettled", "entitlement_of"]
+__all__ = ["SURVEILLANCE", "Account", "AccountStatus", "Entitlement", "Unsettled", "entitlement_of"]

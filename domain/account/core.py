@@ -1,10 +1,10 @@
 """The account's life, its cash, and the cash held for open orders."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.account.blocking import AccountStatus, Blocking
 from domain.account.choosing import Choosing
 from domain.account.funding import DEPOSIT_RETURNED, WITHDRAWAL_RETURNED, Funding
 from domain.account.income import Entitlement, Receiving
@@ -13,33 +13,17 @@ from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     AccountMustBeEmpty,
-    AccountMustBeOpenForTrading,
     AccountMustNotBeClosed,
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
-    ReinstatementMustBeApproved,
 )
 from domain.reversal import Reversal, correcting
 from domain.terms import LotMethod
 from domain.trade import Trade
 from domain.values import NO_SHARES, NOTHING, Money, Price, Quantity
 
-SURVEILLANCE = "surveillance"
-"""How the reason of a suspension begins that surveillance decided: ending it takes two members of staff."""
 
-
-class AccountStatus(StrEnum):
-    """`open`: everything; `suspended`: deposits and cancels only; `closed`: nothing, for ever.
-
-    Only a bank that returns a transfer reopens a closed account, as a suspended one.
-    """
-
-    OPEN = "open"
-    SUSPENDED = "suspended"
-    CLOSED = "closed"
-
-
-class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_only=True):
+class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoing, kw_only=True):
     """One customer's cash in US dollars. Always: 0 <= held + withdrawing <= cash.
 
     `cash` counts trades from their trade date: it has the proceeds of sales that have yet to settle, and no
@@ -50,7 +34,10 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
     owner_id: UUID | None = None
     status: AccountStatus = AccountStatus.OPEN
     opened_at: datetime | None = None
-    suspended_for: str | None = None  # the reason, while it is suspended
+    suspended_for: str | None = (
+        None  # the reason, while it is suspended; one of surveillance's outlasts others
+    )
+    suspended_until: datetime | None = None  # when a suspension ends by itself
     cash: Money = NOTHING
     held: Money = NOTHING
     holds: dict[UUID, Money] = {}  # by open order to buy; tiny orders may hold 0.00
@@ -216,24 +203,6 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
                 quantity=-self.quantity,
             )
 
-    class Suspended(Event, frozen=True, kw_only=True):
-        """Staff stopped new orders and withdrawals."""
-
-        reason: str
-
-        def apply(self, account: "Account") -> None:
-            account.status = AccountStatus.SUSPENDED
-            account.suspended_for = self.reason
-
-    class Reinstated(Event, frozen=True, kw_only=True):
-        """Staff ended a suspension."""
-
-        reason: str
-
-        def apply(self, account: "Account") -> None:
-            account.status = AccountStatus.OPEN
-            account.suspended_for = None
-
     class Closed(Event, frozen=True, kw_only=True):
         """The account ended, empty."""
 
@@ -278,7 +247,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
             self.take_back(amount, transfer_id=transfer_id, there=self._settled_free, at=at)
         else:
             self.put_back(amount, transfer_id=transfer_id, at=at)
-        if self.status is AccountStatus.CLOSED or (is_deposit and self.status is AccountStatus.OPEN):
+        if self.status is AccountStatus.CLOSED or (is_deposit and not self.is_suspended_for_good):
             reason = DEPOSIT_RETURNED if is_deposit else WITHDRAWAL_RETURNED
             self.record(Account.Suspended, at=at, reason=reason)
 
@@ -335,22 +304,6 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
             **correcting(corrects),
         )
 
-    def suspend(self, reason: str, *, at: datetime) -> None:
-        """Stop new orders and withdrawals; asking again changes nothing."""
-        self.require_not_closed()
-        if self.status is AccountStatus.OPEN:
-            self.record(Account.Suspended, at=at, reason=reason)
-
-    def reinstate(self, reason: str, *, is_approved: bool = False, at: datetime) -> None:
-        """End a suspension, one that surveillance decided only with two who want it; asking again changes nothing."""
-        self.require_not_closed()
-        if self.status is AccountStatus.SUSPENDED:
-            if self.is_blocked_by_surveillance and not is_approved:
-                raise ReinstatementMustBeApproved(
-                    "surveillance blocked the account: two members of staff must agree"
-                )
-            self.record(Account.Reinstated, at=at, reason=reason)
-
     def close(self, *, at: datetime) -> None:
         """End the account for ever: no cash, shares or open orders, nothing that has yet to settle or to be paid."""
         if self.status is AccountStatus.CLOSED:
@@ -394,16 +347,6 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         shares = due.bought if isinstance(trade, Account.PurchaseDebited) else due.sold
         return shares.get(trade.symbol, NO_SHARES) < trade.quantity
 
-    @property
-    def is_blocked_by_surveillance(self) -> bool:
-        """Whether it is suspended for what surveillance found."""
-        return self.suspended_for is not None and self.suspended_for.startswith(SURVEILLANCE)
-
-    def require_open(self) -> None:
-        """Refuse what only an account in good standing may do."""
-        if self.status is not AccountStatus.OPEN:
-            raise AccountMustBeOpenForTrading(f"the account is {self.status}")
-
     def require_not_closed(self) -> None:
         """Refuse what a closed account may not do."""
         if self.status is AccountStatus.CLOSED:
@@ -442,8 +385,8 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         FundsReleased,
         PurchaseDebited,
         SaleCredited,
-        Suspended,
-        Reinstated,
+        Blocking.Suspended,
+        Blocking.Reinstated,
         Closed,
         Settling.Settled,
         Settling.GoodFaithViolated,

@@ -14,6 +14,7 @@ from application.answers import (
     AccountAnswer,
     ActionAnswer,
     Answer,
+    CaseAnswer,
     ErasureAnswer,
     OrderAnswer,
     PeriodAnswer,
@@ -45,6 +46,7 @@ class StoredAnswer(Struct, frozen=True, omit_defaults=True):
     action: ActionAnswer | None = None
     period: PeriodAnswer | None = None
     erasure: ErasureAnswer | None = None
+    case: CaseAnswer | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -182,7 +184,9 @@ class Batch:
         if stored_hash != request_hash:
             raise IdempotencyKeyMustMatchItsRequest(f"key {key[1]!r} was used with another request")
         stored = _decode(answer)
-        found = stored.order or stored.account or stored.action or stored.period or stored.erasure
+        found = (
+            stored.order or stored.account or stored.action or stored.period or stored.erasure or stored.case
+        )
         assert found is not None, "what is kept is one of them"  # noqa: S101
         return found
 
@@ -255,6 +259,8 @@ def _stored(answer: Answer) -> StoredAnswer:
             return StoredAnswer(period=answer)
         case ErasureAnswer():
             return StoredAnswer(erasure=answer)
+        case CaseAnswer():
+            return StoredAnswer(case=answer)
 
 
 def _key_of(request: Request) -> Key | None:

@@ -126,6 +126,8 @@ for _name in (
     "audit",
     "archive",
     "hold",
+    "cases",
+    "surveillance",
 ):
     app.command(f"interfaces.cli.{_name}:app", name=_name)
 

@@ -13,6 +13,7 @@ from interfaces.http import (
     approvals,
     audit,
     auth,
+    cases,
     compliance,
     corporate_actions,
     estimates,
@@ -63,6 +64,7 @@ WITH_LOGIN = (
     projections_care,
     reversals,
     approvals,
+    cases,
 )
 
 

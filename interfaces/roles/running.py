@@ -20,7 +20,7 @@ from infrastructure.plain_logs import log_plainly
 from infrastructure.settings import SettingIsWrong, Settings
 from interfaces import operating
 
-ROLES = ("market", "projector", "executor", "scheduler", "sealer", "api")
+ROLES = ("market", "projector", "executor", "scheduler", "surveillance", "sealer", "api")
 
 SUPERVISED = "DAYBOOK_SUPERVISED"  # in the environment of a role that `daybook up` started
 

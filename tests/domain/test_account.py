@@ -166,7 +166,10 @@ def test_suspending_and_reinstating_twice_records_each_once():
     for decide in (account.suspend, account.suspend, account.reinstate, account.reinstate):
         decide("a reason", at=NOW)
 
-    assert facts(account) == [("Suspended", {"reason": "a reason"}), ("Reinstated", {"reason": "a reason"})]
+    assert facts(account) == [
+        ("Suspended", {"reason": "a reason", "until": None, "case_id": None}),
+        ("Reinstated", {"reason": "a reason"}),
+    ]
     assert account.status is AccountStatus.OPEN
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from domain.account import Entitlement, Unsettled
 from domain.aggregate import Event, EventRef
+from domain.case import Evidence
 from domain.facts import AGGREGATE_OF, AGGREGATES, KINDS, TOPICS
 from domain.interest import AnnualRate
 from domain.position import Lot, Relief, ReturnedLot, SplitLot, SplitReserve
@@ -25,7 +26,7 @@ STORED = {
     "Account.SaleCredited:2": (
         "order_id execution_id symbol quantity price amount leaves_quantity settles_on street fees"
     ),
-    "Account.Suspended": "reason",
+    "Account.Suspended": "reason until case_id",
     "Account.Reinstated": "reason",
     "Account.Closed": "",
     "Account.Settled": "settles_on due",
@@ -76,6 +77,10 @@ STORED = {
     "Transfer.Failed": "reason",
     "Transfer.Returned": "direction amount reason",
     "Erasure.Certified": "user_id erased key_fingerprint requested_by requested_at approved_by approved_at erased_at",
+    "Case.Opened": "kind severity symbol day alerted_at log_position evidence figures",
+    "Case.Assigned": "assignee_id",
+    "Case.Noted": "text",
+    "Case.Closed": "resolution reason",
 }
 
 WITHIN = {
@@ -90,6 +95,7 @@ WITHIN = {
     SplitReserve: "order_id before after",
     ReturnedLot: "lot place",
     EventRef: "originator_id originator_version",
+    Evidence: "log_position subject_id",
     AnnualRate: "since rate",
 }
 

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from domain.account import Account, Entitlement, Unsettled
 from domain.aggregate import Event
+from domain.case import AlertKind, Case, Evidence, Resolution, Severity
 from domain.corporate_action import FIRM, CorporateAction
 from domain.erasure import Erasure
 from domain.interest import AnnualRate, InterestPeriod
@@ -32,7 +33,7 @@ DIVIDEND, SPLIT, MONTH, SPLIT_ORDER = (UUID(int=0xE0 + n) for n in range(4))
 SENT, LOST = UUID(int=0xF0), UUID(int=0xF1)
 SETTLES = date(2026, 3, 2)
 EX_DATE, PAY_DATE = date(2026, 3, 4), date(2026, 3, 20)
-ERASURE = UUID(int=0xE8)
+ERASURE, CASE = UUID(int=0xE8), UUID(int=0xE9)
 STAFF = (UUID(int=0xF8), UUID(int=0xF9))
 START = datetime(2026, 3, 2, 15, 0, 0, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -299,6 +300,36 @@ def _story() -> list[Event]:
             approved_at=START + timedelta(hours=1),
             erased_at=START + timedelta(hours=1, seconds=1),
         ),
+        *_of_the_desk(),
+    ]
+
+
+def _of_the_desk() -> list[Event]:
+    return [
+        _event(
+            Case.Opened,
+            CASE,
+            kind=AlertKind.WASH_TRADING,
+            severity=Severity.HIGH,
+            symbol="BRK.B",
+            day=START.date(),
+            alerted_at=START,
+            log_position=18,
+            evidence=(
+                Evidence(log_position=9, subject_id=BUY),
+                Evidence(log_position=18, subject_id=SALE),
+            ),
+            figures={
+                "round_trips": D(11),
+                "round_trips_most": D(10),
+                "quantity": D("3.000000"),
+                "notional": D("297.375"),
+            },
+        ),
+        _account(Account.Suspended, reason="surveillance_wash_trading", until=START + DAY, case_id=CASE),
+        _event(Case.Assigned, CASE, assignee_id=STAFF[0]),
+        _event(Case.Noted, CASE, text="the same two orders each time"),
+        _event(Case.Closed, CASE, resolution=Resolution.WARNED, reason="told to stop"),
     ]
 
 

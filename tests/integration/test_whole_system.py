@@ -20,7 +20,17 @@ from interfaces.demo.outside import Outside
 from interfaces.demo.seed import ADMIN, CUSTOMERS, PASSWORD, STAKE
 from projections.catalogue import BY_NAME
 
-ROLES = ("api", "projector", "market", "executor", "scheduler", "sealer", "redis", "postgres")
+ROLES = (
+    "api",
+    "projector",
+    "market",
+    "executor",
+    "scheduler",
+    "surveillance",
+    "sealer",
+    "redis",
+    "postgres",
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from application import casework as w
 from application import commands as c
 from application import corporate as f
 from application.correcting import Execution, ReverseExecution
 from application.rules import FundingTerms, TradingRules
 from domain.account import Account, entitlement_of
+from domain.case import Alert, AlertKind, Evidence, Resolution, Severity
 from domain.interest import AnnualRate
 from domain.order import Order
 from domain.position import Position
@@ -38,7 +40,7 @@ def live_on(desk: Desk) -> None:
     give(bank, transferred())
     bank.close()
     desk.time = bank.time
-    give(desk, [*dividend(), *interest()])
+    give(desk, [*dividend(), *interest(), *casework()])
 
 
 def take_back(desk: Desk) -> None:
@@ -114,6 +116,28 @@ def dividend() -> Iterator[c.Command]:
     yield f.CompleteAction(action_id=DIVIDEND, accounts=1)
     yield f.AnnounceDividend(action_id=MISTAKE, **announced, **days)
     yield f.CancelAction(action_id=MISTAKE, reason="announced twice")
+
+
+def casework() -> Iterator[c.Command]:
+    """A case from its alert to its end, with a block that is over, and another that lasts."""
+    alert = Alert(
+        account_id=CY,
+        kind=AlertKind.WASH_TRADING,
+        severity=Severity.HIGH,
+        symbol="KO",
+        day=LATER,
+        alerted_at=OPENING,
+        log_position=60,
+        evidence=(Evidence(log_position=60, subject_id=AGAIN),),
+        figures={"round_trips": D(11), "round_trips_most": D(10)},
+    )
+    ids: dict[str, Any] = {"account_id": CY, "case_id": alert.case_id}
+    yield w.OpenCase.of(alert, block_for=timedelta(days=3))
+    yield w.OpenCase.of(replace(alert, symbol="IBM"), block_for=None)
+    yield w.AssignCase(**ids, assignee_id=OWNER)
+    yield w.NoteCase(**ids, text="asked the customer.")
+    yield w.CloseCase(**ids, resolution=Resolution.WARNED, reason="told to stop")
+    yield w.EndBlock(account_id=CY)  # not yet
 
 
 def interest() -> Iterator[c.Command]:

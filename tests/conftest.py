@@ -1,7 +1,9 @@
 """Real servers for the tests: PostgreSQL and Redis, started once a session; a fresh database for each test."""
 
+import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,35 @@ MASTER_KEY = "bm8gb25lIGtub3dzIHRoZSBrZXkgb2YgdGhlIHRlc3Q="
 """32 bytes in base64."""
 
 _TEMPLATE = "daybook_template"
+_WORKERS_MOST = 4
+"""Each has a PostgreSQL and a Redis of its own."""
+_LONGEST_FIRST = (
+    "tests/integration/test_whole_system.py",
+    "tests/ledger/test_whole_ledger.py",
+)
 _numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what Python compiles, also where the environment says not to: tests start some hundred processes."""
+    if sys.dont_write_bytecode and config.cache is not None:
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each processor when folders are tested; none for single files, which are done before it is up."""
+    if all(".py" in argument for argument in config.args):
+        return 0
+    return min(len(os.sched_getaffinity(0)), _WORKERS_MOST)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no worker is left with one of them at the end."""
+    places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::", 1)[0], len(places)))
 
 
 class Servers(Struct, frozen=True, kw_only=True):

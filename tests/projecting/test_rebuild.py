@@ -63,7 +63,7 @@ class Customers:
         account_id = desk.opened()
         while not self._stop.is_set():
             desk.all_at_once([deposit(account_id) for _ in range(20)])
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def __enter__(self) -> None:
         for thread in self._threads:

@@ -166,7 +166,7 @@ class WholeLedger(RuleBasedStateMachine):
         request = Request(command=command, metadata=metadata, request_hash=repr(command).encode())
         before = len(self.world.facts)
         try:
-            answer = (by or self.world.committer).submit(request).result(20)
+            answer = (by or self.world.committer).submit(request).result(60)
         except Refusal as refusal:
             assert not self.world.look()
             return refusal
@@ -481,9 +481,9 @@ class WholeLedger(RuleBasedStateMachine):
         again = request if is_same else msgspec.structs.replace(request, request_hash=b"another")
         future = self.world.committer.submit(again)
         if is_same:
-            assert future.result(20) == answer
+            assert future.result(60) == answer
         else:
-            assert isinstance(future.exception(20), IdempotencyKeyMustMatchItsRequest)
+            assert isinstance(future.exception(60), IdempotencyKeyMustMatchItsRequest)
         assert not self.world.look()
 
     @rule(data=st.data(), size=st.integers(2, 8))
@@ -499,7 +499,7 @@ class WholeLedger(RuleBasedStateMachine):
         self.orders += [command for command in commands if isinstance(command, c.PlaceOrder)]
         by_role = [Request.by_role("desk", command) for command in commands]
         for future in [self.world.committer.submit(request) for request in by_role]:
-            error = future.exception(20)
+            error = future.exception(60)
             assert error is None or isinstance(error, Refusal)
         self.world.look()
 

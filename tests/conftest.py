@@ -13,8 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from argon2 import PasswordHasher
 from msgspec import Struct
 
+from infrastructure import passwords
 from infrastructure.embedded import EmbeddedPostgres, EmbeddedRedis
 from infrastructure.settings import Settings
 
@@ -65,6 +67,20 @@ class Database(Struct, frozen=True, kw_only=True):
 
     app_url: str
     owner_url: str
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_passwords() -> Iterator[None]:
+    """Argon2id at its least cost: hundreds of tests register and log in. `usual_passwords` is as it is in use."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def usual_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id at the cost that is in use, for what is made within the test."""
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher())
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,26 @@ def rebuild_and_compare(base_url: str) -> list[Any]:
     return [(result["projection"], result["compared"], result["differences"]) for result in seen["results"]]
 
 
+# First, while no other Daybook runs beside its own.
+def test_a_second_start_finds_everything_as_it_was() -> None:
+    with own_instance() as instance:
+        customer = Outside(instance.base_url)
+        customer.log_in(CUSTOMERS[0][0], PASSWORD)
+        order = customer.order(symbol="IBM", side="buy", type="limit", quantity=7, limit_price=1)
+        balance = customer.get("/api/v1/wallet/balance")
+        quote = customer.get("/api/v1/quotes/IBM")
+
+        code, _ = instance.stop()
+        instance.start()
+
+        customer.log_in(CUSTOMERS[0][0], PASSWORD)
+        assert code == 0
+        assert customer.get("/api/v1/wallet/balance")["cash"] == balance["cash"]
+        assert customer.get(f"/api/v1/orders/{order['order_id']}")["quantity"] == order["quantity"]
+        assert customer.get("/api/v1/quotes/IBM")["at"] >= quote["at"]
+        customer.close()
+
+
 def test_the_demo_customers_have_their_money(instance: Instance) -> None:
     for email, _ in CUSTOMERS:
         customer = Outside(instance.base_url)
@@ -85,22 +105,3 @@ def test_health_names_every_dependency_and_every_projection(instance: Instance) 
 
     assert {d["name"] for d in health["dependencies"]} == {"postgresql", "redis", "executor", "market"}
     assert {p["name"] for p in health["projections"]} == set(BY_NAME)
-
-
-def test_a_second_start_finds_everything_as_it_was() -> None:
-    with own_instance() as instance:
-        customer = Outside(instance.base_url)
-        customer.log_in(CUSTOMERS[0][0], PASSWORD)
-        order = customer.order(symbol="IBM", side="buy", type="limit", quantity=7, limit_price=1)
-        balance = customer.get("/api/v1/wallet/balance")
-        quote = customer.get("/api/v1/quotes/IBM")
-
-        code, _ = instance.stop()
-        instance.start()
-
-        customer.log_in(CUSTOMERS[0][0], PASSWORD)
-        assert code == 0
-        assert customer.get("/api/v1/wallet/balance")["cash"] == balance["cash"]
-        assert customer.get(f"/api/v1/orders/{order['order_id']}")["quantity"] == order["quantity"]
-        assert customer.get("/api/v1/quotes/IBM")["at"] >= quote["at"]
-        customer.close()

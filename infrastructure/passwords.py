@@ -16,6 +16,9 @@ AT_ONCE = 2
 WAITING_AT_MOST = 64
 """Each check takes a good part of a tenth of a second and 64 MiB, by design: more would only queue up."""
 
+HASHER = PasswordHasher()
+"""Argon2id at the cost that RFC 9106 recommends where memory is scarce."""
+
 
 class PasswordChecksMustHaveRoom(Unavailable):
     """More logins are waiting than can be checked soon."""
@@ -25,7 +28,7 @@ class Passwords:
     """Hashes and checks passwords. Raises PasswordChecksMustHaveRoom when too many are waiting."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+        self._hasher = HASHER
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._waiting = 0
         self._nobodys: str | None = None

@@ -190,5 +190,5 @@ def _adjust(
             at=at,
         )
     surplus = account.held_for(order.id) - order.cover
-    if surplus > NOTHING:
-        account.release(surplus, order_id=order.id, is_open=True, at=at)
+    if surplus > NOTHING or not order.is_open:  # with its order ends also a hold of 0.00
+        account.release(surplus, order_id=order.id, is_open=order.is_open, at=at)

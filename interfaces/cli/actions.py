@@ -21,7 +21,7 @@ from infrastructure.bookkeeping.lean_factors import splits_in
 from infrastructure.settings import SettingIsWrong
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
-from interfaces.http.fields import kept_for_ever
+from interfaces.http.lasting import kept_for_ever
 from projections.corporate_actions import ActionRow
 
 app = App(name="actions", help="Dividends and splits: announce them, see them, have them applied.")

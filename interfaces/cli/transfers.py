@@ -19,7 +19,7 @@ from infrastructure.settings import Settings
 from infrastructure.wiring import deciding, transfers_due, urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
-from interfaces.http.fields import kept_for_ever
+from interfaces.http.lasting import kept_for_ever
 from interfaces.roles.running import REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
 from projections.questions import Question

@@ -109,7 +109,7 @@ class Story:
         while not is_so(seen := look()):
             now = time.monotonic()
             if now - began > PATIENCE_S:
-                raise ClaimIsFalse(f"{what}: not within {PATIENCE_S:.0f} s")
+                raise ClaimIsFalse(f"{what}: not within {PATIENCE_S:.0f} s, {seen.get('status', 'still')}")
             if nudge is not None and now - nudged > NUDGE_S:
                 nudge(seen)
                 nudged = now
@@ -172,7 +172,8 @@ def _market_buy(story: Story) -> None:
     story.chapter("She buys at the market")
     before, quote = story.cash(), story.quote("IBM")
     story.tell(f"IBM is quoted {quote['bid']} to {quote['ask']}")
-    order = story.customer.order(symbol="IBM", side="buy", type="market", quantity=100)
+    # A day takes two seconds: an order for the day would end with it when nobody works it so soon.
+    order = story.customer.order(symbol="IBM", side="buy", type="market", quantity=100, time_in_force="gtc")
     story.tell(f"the answer says {order['status']}")
     order = story.until("the market order fills", lambda: story.read(order), _is_filled)
     paid = _amount(order)
@@ -325,6 +326,8 @@ def _still(books: tuple[str, list[Json]]) -> tuple[str, list[Any]]:
 
 
 def _is_filled(order: Json) -> bool:
+    if order["ended_at"] is not None and order["status"] != "filled":
+        raise ClaimIsFalse(f"the order ended unfilled: {order['status']}, {order['reason']}")
     return bool(order["status"] == "filled")
 
 

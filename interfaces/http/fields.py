@@ -1,6 +1,5 @@
 """The types of fields and parameters that several resources share."""
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, TypeAlias
@@ -11,11 +10,10 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from domain.errors import InstantMustBeWellFormed
+from interfaces.http.lasting import kept_for_ever as kept_for_ever
 from interfaces.http.refusals import RequestMustBeWellFormed
 
 LARGEST_POSITION = 2**62
-
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+\.[^@\s]")
 
 Amount: TypeAlias = (
     Annotated[
@@ -65,21 +63,6 @@ def printable(text: str, *, name: str) -> str:
     if not stripped or not stripped.isprintable():
         raise RequestMustBeWellFormed(f"{name} must be printable text", pointer=f"#/{name}")
     return stripped
-
-
-def kept_for_ever(text: str, *, name: str, parameter: str | None = None) -> str:
-    """A text that goes into the log, where nobody could be forgotten: it must not have an e-mail address.
-
-    Raises RequestMustBeWellFormed.
-    """
-    if "@" in text and _ADDRESS.search(text):
-        pointer = None if parameter else f"#/{name}"
-        raise RequestMustBeWellFormed(
-            f"{name} is kept for ever and must not have an e-mail address",
-            pointer=pointer,
-            parameter=parameter,
-        )
-    return text
 
 
 def instant(text: str) -> datetime:

@@ -221,6 +221,19 @@ def test_an_order_that_comes_to_nothing_is_cancelled_and_its_cover_released() ->
         assert customer.desk.order(order_id).status == "cancelled"
         assert customer.desk.order(order_id).reason == "corporate_action"
     assert (customer.account.held, customer.position.reserved) == (NOTHING, NO_SHARES)
+    assert customer.account.holds == {}
+    customer.require_sound()
+
+
+def test_an_order_that_comes_to_nothing_leaves_no_hold_of_nothing() -> None:
+    customer = Customer()
+    tiny = customer.place(Side.BUY, D("0.000002"), limit=D("0.0100"))
+    after = customer.place(Side.BUY, D(1), limit=D("0.0001"))
+
+    customer.split((1, 10))
+
+    assert {customer.desk.order(order_id).status for order_id in (tiny, after)} == {"cancelled"}
+    assert customer.account.holds == {}
     customer.require_sound()
 
 

@@ -83,12 +83,12 @@ class Firm:
         return self._announced(command)
 
     def _announced(self, command: f.ActionCommand) -> ActionAnswer:
-        answer = self.customers.submit(command).result(10)
+        answer = self.customers.submit(command).result(60)
         assert isinstance(answer, ActionAnswer)
         return answer
 
     def give(self, command: Command) -> Answer:
-        return self.customers.submit(command).result(10)
+        return self.customers.submit(command).result(60)
 
     def work(self, day: date, *, withholding: str = "0", dying_after: int | None = None) -> int:
         """Do all corporate actions that are due, as soon as the read tables have caught up."""
@@ -153,7 +153,7 @@ class Firm:
 
 def patiently(work: Callable[[], int]) -> int:
     """Done once the read tables are where the work needs them."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             return work()

@@ -46,7 +46,7 @@ def test_a_market_waits_until_its_day_is_open(redis_url: str) -> None:
     assert waiting.is_alive
     book.opened(MONDAY)
 
-    waiting.join(within=5)
+    waiting.join(within=60)
     book.close()
 
 
@@ -63,7 +63,7 @@ def test_a_keeper_that_has_gone_is_waited_for_a_while(
     presence.gone()
 
     assert waiting.is_alive
-    waiting.join(within=5)
+    waiting.join(within=60)
     book.close()
 
 
@@ -72,7 +72,7 @@ def test_a_market_does_not_wait_for_ever(redis_url: str, monkeypatch: pytest.Mon
     with redis.Redis.from_url(redis_url) as client:
         client.set(market_day.KEEPER, b"1")
 
-        InThread(lambda stop: turn(redis_url).turn_to(OPENS), name="a market").join(within=10)
+        InThread(lambda stop: turn(redis_url).turn_to(OPENS), name="a market").join(within=60)
 
 
 def test_a_redis_that_is_away_is_not_waited_for() -> None:

@@ -1,11 +1,13 @@
 """The outside tools: used when they are there, else put into a folder of the user's cache; only if that cannot be, skipped."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,15 @@ def _folder() -> Path:
 
 def _run(*command: str | Path, cwd: Path) -> None:
     subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=300)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Another process that tests may be fetching the same."""
+    _folder().mkdir(parents=True, exist_ok=True)
+    with (_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _bean_check() -> Path:
@@ -59,7 +70,8 @@ def tools() -> Tools:
     found = {}
     for name, find in (("beancount", _bean_check), ("hledger", _hledger)):
         try:
-            found[name] = find()
+            with _one_at_a_time():
+                found[name] = find()
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             pytest.skip(f"{name} is not here and cannot be installed: {error}")
     return Tools(bean_check=found["beancount"], hledger=found["hledger"])

@@ -175,7 +175,7 @@ def daybook(two: Two, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         [sys.executable, "-m", "interfaces.cli.main", *arguments],
         env={**os.environ, "DAYBOOK_DATABASE_URL": two.url, "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
 
 

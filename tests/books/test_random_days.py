@@ -13,7 +13,7 @@ from infrastructure.books.exporting import Format, export
 from infrastructure.books.scope import Wanted
 from tests.books.tools import Tools
 from tests.ledger.test_whole_ledger import WholeLedger
-from tests.ledger.world import World
+from tests.ledger.world import LARGE, World
 
 DAYS = 1_000
 EXAMPLES = 70
@@ -51,7 +51,7 @@ def test_both_tools_accept_a_thousand_random_days(database: Any, tools: Tools, t
         )
         run_state_machine_as_test(machine, settings=chosen)
         world.look()
-        world.project(2000)
+        world.project(LARGE)
 
         for form in ("beancount", "hledger"):
             file = written(world, form, tmp_path)  # type: ignore[arg-type]

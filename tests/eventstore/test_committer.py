@@ -73,8 +73,8 @@ def committer(database: Any, clock: FixedClock) -> Iterator[Committer]:
 @pytest.fixture
 def account_id(committer: Committer) -> UUID:
     account = uuid4()
-    committer.submit(request(c.OpenAccount(account_id=account, owner_id=uuid4()))).result(10)
-    committer.submit(request(deposit(account, "100.00"))).result(10)
+    committer.submit(request(c.OpenAccount(account_id=account, owner_id=uuid4()))).result(60)
+    committer.submit(request(deposit(account, "100.00"))).result(60)
     return account
 
 
@@ -88,7 +88,7 @@ def test_positions_count_from_one_without_gaps_and_answers_name_theirs(
 ) -> None:
     answers = [committer.submit(request(deposit(account_id, "1.00"))) for _ in range(50)]
 
-    positions = [future.result(10).log_position for future in answers]
+    positions = [future.result(60).log_position for future in answers]
 
     assert positions == list(range(3, 53))
     assert [row.log_position for row in rows(database.app_url)] == list(range(1, 53))
@@ -97,23 +97,23 @@ def test_positions_count_from_one_without_gaps_and_answers_name_theirs(
 def test_a_repeated_key_is_answered_with_the_first_answer_and_records_nothing(
     committer: Committer, account_id: UUID, database: Any
 ) -> None:
-    first = committer.submit(request(deposit(account_id, "5.00"), key="k")).result(10)
+    first = committer.submit(request(deposit(account_id, "5.00"), key="k")).result(60)
 
-    repeated = committer.submit(request(deposit(account_id, "5.00"), key="k")).result(10)
+    repeated = committer.submit(request(deposit(account_id, "5.00"), key="k")).result(60)
     both_at_once = [committer.submit(request(deposit(account_id, "6.00"), key="j")) for _ in range(2)]
 
     assert repeated == first
-    assert both_at_once[0].result(10) == both_at_once[1].result(10)
+    assert both_at_once[0].result(60) == both_at_once[1].result(60)
     assert len(rows(database.app_url)) == 4
 
 
 def test_a_key_with_another_request_is_refused(committer: Committer, account_id: UUID) -> None:
-    committer.submit(request(deposit(account_id, "5.00"), key="k")).result(10)
+    committer.submit(request(deposit(account_id, "5.00"), key="k")).result(60)
 
     other = committer.submit(request(deposit(account_id, "7.00"), key="k", request_hash=b"other"))
 
     with pytest.raises(IdempotencyKeyMustMatchItsRequest):
-        other.result(10)
+        other.result(60)
 
 
 def test_a_refused_command_records_nothing_and_its_neighbours_go_on(
@@ -127,9 +127,9 @@ def test_a_refused_command_records_nothing_and_its_neighbours_go_on(
     ]
 
     with pytest.raises(AvailableCashMustCoverWithdrawal):
-        withdrawals[2].result(10)
+        withdrawals[2].result(60)
 
-    assert [f.result(10).cash for f in withdrawals[:2]] == [Decimal("60.00"), Decimal("20.00")]
+    assert [f.result(60).cash for f in withdrawals[:2]] == [Decimal("60.00"), Decimal("20.00")]
     assert len(rows(database.app_url)) == 4
 
 
@@ -148,17 +148,17 @@ def test_a_refusal_after_a_change_in_memory_leaves_what_the_batch_decided_before
             request(c.ReplaceOrder(account_id=account_id, order_id=order.order_id, quantity=Decimal(2)))
         )
 
-    warm.result(10)
-    placed.result(10)
-    assert too_much.exception(10) is not None
-    answer = fine.result(10)
+    warm.result(60)
+    placed.result(60)
+    assert too_much.exception(60) is not None
+    answer = fine.result(60)
     assert isinstance(answer, OrderAnswer)
     assert (answer.quantity, answer.revision, answer.status) == (Decimal(2), 1, "accepted")
 
 
 def test_an_unknown_account_is_refused(committer: Committer) -> None:
     with pytest.raises(AccountMustExist):
-        committer.submit(request(deposit(uuid4(), "1.00"))).result(10)
+        committer.submit(request(deposit(uuid4(), "1.00"))).result(60)
 
 
 def test_a_client_order_id_makes_one_order(committer: Committer, account_id: UUID) -> None:
@@ -171,10 +171,10 @@ def test_a_client_order_id_makes_one_order(committer: Committer, account_id: UUI
         for o in orders
     )
 
-    first.result(10)
+    first.result(60)
 
     with pytest.raises(ClientOrderIdMustBeUnique):
-        second.result(10)
+        second.result(60)
 
 
 def test_two_committers_on_one_log_see_each_other(
@@ -185,7 +185,7 @@ def test_two_committers_on_one_log_see_each_other(
         (committer if n % 2 else other).submit(request(deposit(account_id, "1.00"))) for n in range(200)
     ]
 
-    answers = [future.result(10) for future in futures]
+    answers = [future.result(60) for future in futures]
     other.stop()
 
     cash = {answer.cash for answer in answers if isinstance(answer, AccountAnswer)}
@@ -197,7 +197,7 @@ def test_time_never_runs_backwards_along_the_log(
 ) -> None:
     clock.time = datetime(2020, 1, 1, tzinfo=UTC)
 
-    committer.submit(request(deposit(account_id, "1.00"))).result(10)
+    committer.submit(request(deposit(account_id, "1.00"))).result(60)
 
     times = [row.recorded_at for row in rows(database.app_url)]
     assert times == sorted(times)
@@ -218,7 +218,7 @@ def test_a_cut_connection_loses_and_doubles_nothing(
                     " WHERE application_name = 'daybook committer'"
                 )
 
-    answers = [future.result(20) for future in futures]
+    answers = [future.result(60) for future in futures]
 
     assert len({answer.log_position for answer in answers}) == 300
     with connect(database.app_url, application="test") as connection:
@@ -232,8 +232,8 @@ def test_what_the_database_will_not_take_does_not_stop_its_neighbours(
     poison = committer.submit(request(deposit(account_id, "1.00"), key="a\x00b"))
     sound = committer.submit(request(deposit(account_id, "1.00")))
 
-    assert poison.exception(10) is not None
-    answer = sound.result(10)
+    assert poison.exception(60) is not None
+    answer = sound.result(60)
     assert isinstance(answer, AccountAnswer)
     assert answer.cash == Decimal("101.00")
 
@@ -245,8 +245,8 @@ def test_a_command_that_cannot_be_written_down_leaves_no_trace(
     lost = committer.submit(Request(command=deposit(account_id, "7.00"), metadata=unwritable))
     sound = committer.submit(request(deposit(account_id, "1.00")))
 
-    assert isinstance(lost.exception(10), ValueError)
-    answer = sound.result(10)
+    assert isinstance(lost.exception(60), ValueError)
+    answer = sound.result(60)
     assert isinstance(answer, AccountAnswer)
     assert (answer.cash, answer.log_position) == (Decimal("101.00"), 3)
     assert len(rows(database.app_url)) == 3
@@ -264,7 +264,7 @@ def test_a_batch_of_more_aggregates_than_the_cache_holds_keeps_what_it_decided(
         ]
         paid = [one.submit(request(deposit(account, "1.00"))) for account in accounts * 3]
 
-    answers = [future.result(10) for future in opened + paid]
+    answers = [future.result(60) for future in opened + paid]
     one.stop()
 
     assert [a.log_position for a in answers] == list(range(1, 81))
@@ -279,7 +279,7 @@ def test_a_small_cache_gives_the_same_answers(database: Any, clock: FixedClock) 
         one.submit(request(c.OpenAccount(account_id=account, owner_id=uuid4())))
     futures = [one.submit(request(deposit(accounts[n % 5], "1.00"))) for n in range(50)]
 
-    answers = [future.result(10) for future in futures]
+    answers = [future.result(60) for future in futures]
     one.stop()
 
     assert [a.cash for a in answers[-5:] if isinstance(a, AccountAnswer)] == [Decimal("10.00")] * 5
@@ -322,7 +322,7 @@ def test_the_library_reads_and_writes_the_same_log(
     assert isinstance(brokerage.recorder, LogRecorder)
     brokerage.events.put(account.pending)
 
-    answer = committer.submit(request(deposit(account_id, "1.00"))).result(10)
+    answer = committer.submit(request(deposit(account_id, "1.00"))).result(60)
     brokerage.close()
     assert isinstance(answer, AccountAnswer)
     assert (answer.cash, answer.log_position) == (Decimal("112.00"), 4)
@@ -331,7 +331,7 @@ def test_the_library_reads_and_writes_the_same_log(
 def test_an_order_and_its_hold_are_stored_together(
     committer: Committer, account_id: UUID, database: Any
 ) -> None:
-    answer = committer.submit(request(limit_buy(account_id))).result(10)
+    answer = committer.submit(request(limit_buy(account_id))).result(60)
 
     assert isinstance(answer, OrderAnswer)
     new = rows(database.app_url)[2:]
@@ -352,7 +352,7 @@ def test_a_clock_that_cannot_tell_the_time_leaves_the_log_free_for_others(
 
     refused = lost.submit(request(deposit(account_id, "1.00")))
 
-    assert isinstance(refused.exception(10), MarketClockMustRun)
+    assert isinstance(refused.exception(60), MarketClockMustRun)
     answer = committer.submit(request(deposit(account_id, "1.00"))).result(2)
     lost.stop()
     assert answer.log_position == 3

@@ -25,7 +25,7 @@ def write_in_order(url: str, seconds: float) -> None:
     """A committer with as much to do as it can, in batches of many sizes."""
     committer = Committer(url, clock=WallClock()).start()
     account_id = uuid4()
-    committer.submit(_request(c.OpenAccount(account_id=account_id, owner_id=uuid4()))).result(10)
+    committer.submit(_request(c.OpenAccount(account_id=account_id, owner_id=uuid4()))).result(60)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         deposits = [
@@ -33,7 +33,7 @@ def write_in_order(url: str, seconds: float) -> None:
             for _ in range(random.choice((1, 3, 30)))
         ]
         for future in [committer.submit(_request(deposit)) for deposit in deposits]:
-            future.result(10)
+            future.result(60)
     committer.stop()
 
 

@@ -51,7 +51,7 @@ class Waiting(AssertionError):
     """What was waited for did not happen in time."""
 
 
-def wait_for(happened: Callable[[], Any], what: str, *, within: float = 10.0) -> Any:
+def wait_for(happened: Callable[[], Any], what: str, *, within: float = 60.0) -> Any:
     """Whatever `happened` gives, once it is true."""
     give_up = time.monotonic() + within
     while not (found := happened()):
@@ -81,7 +81,7 @@ class InThread:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def end(self, *, within: float = 15.0) -> None:
+    def end(self, *, within: float = 60.0) -> None:
         """Ask it to end, and raise what it died of."""
         self.stop.set()
         self.join(within=within)
@@ -114,13 +114,13 @@ def is_at_work(redis_url: str) -> bool:
         return client.exists("executor:progress") == 1
 
 
-def wait_until_worked_off(settings: Settings, running: InThread, *, within: float = 10.0) -> None:
+def wait_until_worked_off(settings: Settings, running: InThread, *, within: float = 60.0) -> None:
     _wait_while_running(
         running, lambda: is_worked_off(settings.redis_url or ""), "the last tick is worked off", within
     )
 
 
-def wait_until_at_work(settings: Settings, running: InThread, *, within: float = 10.0) -> None:
+def wait_until_at_work(settings: Settings, running: InThread, *, within: float = 60.0) -> None:
     """Wait until the executor has read the log and the quotes, and listens to the market."""
     _wait_while_running(running, lambda: is_at_work(settings.redis_url or ""), "an executor works", within)
 
@@ -167,7 +167,7 @@ class Customers:
         """An account with cash and, bought elsewhere, shares of IBM."""
         account_id = uuid4()
         self.submit(c.OpenAccount(account_id=account_id, owner_id=uuid4()))
-        self.submit(c.Deposit(account_id=account_id, transfer_id=uuid4(), amount=CASH)).result(10)
+        self.submit(c.Deposit(account_id=account_id, transfer_id=uuid4(), amount=CASH)).result(60)
         if shares:
             bought = self.place(account_id, quantity=Decimal(shares), limit_price=Decimal(100))
             self.submit(
@@ -181,7 +181,7 @@ class Customers:
                     venue=VENUE_OF_GIFTS,
                     quote=0,
                 )
-            ).result(10)
+            ).result(60)
         return account_id
 
     def give(self, account_id: UUID, **terms: Any) -> tuple[UUID, "Future[Answer]"]:
@@ -201,7 +201,7 @@ class Customers:
 
     def place(self, account_id: UUID, **terms: Any) -> OrderAnswer:
         _, future = self.give(account_id, **terms)
-        answer = future.result(10)
+        answer = future.result(60)
         assert isinstance(answer, OrderAnswer)
         assert answer.status == "accepted", answer.detail
         return answer

@@ -50,15 +50,15 @@ def test_after_a_killed_executor_the_next_goes_on_from_the_log_as_a_naive_scan_d
     rows = rows_of(lean("tick/ibm"))
 
     with executor_process(settings) as process:
-        wait_for(lambda: progress_is_said(settings), "the first executor works", within=20)
+        wait_for(lambda: progress_is_said(settings), "the first executor works")
         market = start_market(settings)
-        wait_for(lambda: count_of(settings, "Order.Executed") > 300, "300 executions", within=20)
+        wait_for(lambda: count_of(settings, "Order.Executed") > 300, "300 executions")
         process.kill()
     sequence = wait_until_the_market_stands(settings)
     before = Log.read(settings)
     taken = take_up(orders, before, sequence)
     second = execute()
-    market.join(within=30)
+    market.join(within=60)
     wait_until_worked_off(settings, second)
 
     log = Log.read(settings)
@@ -98,7 +98,7 @@ def test_executors_that_stop_and_start_again_double_nothing(
         time.sleep(0.3)
         executor.end()
         executor = execute()
-    market.join(within=1)
+    market.join(within=60)
     wait_until_worked_off(settings, executor)
 
     log = Log.read(settings)

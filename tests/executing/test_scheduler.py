@@ -18,7 +18,6 @@ from infrastructure.eventstore.aggregates import load_aggregates
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.market.calendars import calendar_named
 from infrastructure.postgres.connections import connect
-from infrastructure.projecting.runner import POLL_S
 from infrastructure.scheduling import SessionEnds
 from infrastructure.settings import Settings
 from infrastructure.wiring import RunningProjector, projector
@@ -56,7 +55,7 @@ def wait_until_projected(settings: Settings) -> None:
             ).fetchone()
         return bool(found and found[0])
 
-    wait_for(done, "the orders are projected", within=20 * POLL_S)
+    wait_for(done, "the orders are projected")
 
 
 @pytest.mark.usefixtures("projecting")
@@ -235,4 +234,4 @@ def execute_piecemeal(customers: Customers, account_id: UUID, order_id: UUID, *,
     )
     futures = [customers.submit(structs.replace(command, execution_id=uuid4())) for _ in range(pieces)]
     for future in futures:
-        future.result(20)
+        future.result(60)

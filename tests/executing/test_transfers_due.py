@@ -41,7 +41,7 @@ class Funded:
         self.give(c.OpenAccount(account_id=self.account_id, owner_id=uuid4()))
 
     def give(self, command: c.Command) -> None:
-        self.committer.submit(Request.by_role("customer", command)).result(10)
+        self.committer.submit(Request.by_role("customer", command)).result(60)
 
     def ask(self, kind: Any, amount: str) -> UUID:
         transfer_id = uuid4()
@@ -136,7 +136,7 @@ class Fragile:
         if self.left >= 0:
             return self.committer.submit(request)
         if self.is_stored:
-            self.committer.submit(request).result(10)
+            self.committer.submit(request).result(60)
         raise LogMustBeWritable("cut off")
 
 

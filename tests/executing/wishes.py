@@ -46,7 +46,7 @@ def place_at_random(
 
 def _take_ranks(futures: list[Any]) -> None:
     for resting, future in futures:
-        answer = future.result(20)
+        answer = future.result(60)
         assert isinstance(answer, OrderAnswer)
         assert answer.status == "accepted", (answer.reason, answer.detail)
         resting.rank = answer.log_position

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 import httpx
@@ -11,21 +10,14 @@ import redis
 
 from infrastructure.settings import Settings
 from interfaces.cli import users
-from tests.conftest import MASTER_KEY, Database, Servers, _as_superuser, free_port
+from tests.conftest import MASTER_KEY, Database, Servers, free_port, new_database
 from tests.http.running import PASSWORD, Market, Running, serving, until
-
-_numbers = count(1)
 
 
 @pytest.fixture(scope="module")
 def module_database(servers: Servers, database_template: str) -> Iterator[Database]:
-    name = f"daybook_http_{next(_numbers)}"
-    _as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {database_template} OWNER daybook_owner")
-    yield Database(
-        app_url=servers.postgres.url(user="daybook_app", database=name),
-        owner_url=servers.postgres.url(user="daybook_owner", database=name),
-    )
-    _as_superuser(servers, f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(servers, database_template) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

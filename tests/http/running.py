@@ -33,7 +33,7 @@ class Running(Struct, frozen=True, kw_only=True):
         """A client; with a token, one that is logged in."""
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx.Client(base_url=self.url, headers=headers, timeout=15)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
 
     def register(self) -> tuple[str, dict[str, Any]]:
         """A new customer's e-mail address and ids."""
@@ -74,12 +74,12 @@ def serving(settings: Settings) -> Iterator[Running]:
         yield running
     finally:
         stop.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         projecting.stop()
     assert not thread.is_alive()
 
 
-def until(condition: Any, seconds: float = 15.0) -> Any:
+def until(condition: Any, seconds: float = 60.0) -> Any:
     """Wait for something true and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -116,7 +116,7 @@ def executing(settings: Settings) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 class Market:

@@ -37,7 +37,7 @@ def test_an_open_request_is_finished_when_the_server_stops(settings: Settings) -
         thread = threading.Thread(target=wait)
         thread.start()
         time.sleep(0.5)
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     client.close()
     assert answers[0].status_code == 503
 
@@ -51,7 +51,7 @@ def test_what_was_written_is_read_back_or_said_to_be_late_while_nobody_projects(
         headers = dict(client.headers)
     thread.start()
     try:
-        with httpx.Client(base_url=running.url, headers=headers, timeout=15) as again:
+        with httpx.Client(base_url=running.url, headers=headers, timeout=60) as again:
             _until_served(again)
             assert again.post("/api/v1/wallet/deposit", json={"amount": "2.00"}).status_code == 201
             refused(again.get("/api/v1/wallet/balance"), 503, "read_table_must_reach_position")
@@ -59,7 +59,7 @@ def test_what_was_written_is_read_back_or_said_to_be_late_while_nobody_projects(
     finally:
         client.close()
         stop.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 def test_a_fault_of_ours_names_the_request_and_nothing_else(settings: Settings) -> None:

@@ -29,7 +29,7 @@ def scheduling(running: Running) -> Iterator[None]:
     with executing(running.settings):
         yield
     stop.set()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
 
 
 def shares_of(client: httpx.Client, symbol: str) -> dict[str, Any] | None:

@@ -160,7 +160,7 @@ def test_health_tells_how_far_the_books_hold(running: Running) -> None:
         return client.get("/health").json()["books"]
 
     with closing(client):
-        until(lambda: watched() is not None and watched()["position"] >= int(position), seconds=20)
+        until(lambda: watched() is not None and watched()["position"] >= int(position))
         assert watched()["books"] == "ok"
         assert watched()["violation"] is None
 

@@ -135,6 +135,7 @@ def test_an_origin_is_one_row_however_often_it_comes(database: Database) -> None
     assert rows(database, "SELECT count(*) FROM origins") == [(2,)]
 
 
+@pytest.mark.usefixtures("usual_passwords")
 def test_an_unknown_address_takes_as_long_to_refuse_as_a_wrong_password(database: Database) -> None:
     async def live() -> tuple[float, float]:
         async with people_of(database) as people:
@@ -147,6 +148,7 @@ def test_an_unknown_address_takes_as_long_to_refuse_as_a_wrong_password(database
     assert unknown > known / 2
 
 
+@pytest.mark.usefixtures("usual_passwords")
 def test_passwords_are_checked_off_the_event_loop(database: Database) -> None:
     async def live() -> int:
         async with people_of(database) as people:

@@ -43,7 +43,7 @@ def daybook(running: Running, *words: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **running.settings.as_environment()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         stdin=subprocess.DEVNULL,
         check=False,
     )

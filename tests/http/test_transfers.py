@@ -51,7 +51,7 @@ def daybook(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, **settings.as_environment()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         stdin=subprocess.DEVNULL,
         check=False,
     )

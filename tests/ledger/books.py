@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from domain import chart, journal
 from domain.account import Account
@@ -15,12 +18,20 @@ from domain.values import NOTHING
 from projections.projection import Fact
 
 
+class Found(Struct):
+    """Keys of balances that fit a question, and how many were looked at: keys are only ever added."""
+
+    keys: list[tuple[str, str]] = []
+    looked_at: int = 0
+
+
 class Books:
     """Balances by ledger account and commodity. Adding a fact checks that it balances by itself."""
 
     def __init__(self) -> None:
         self.balances: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.costs: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self._found: defaultdict[tuple[Any, ...], Found] = defaultdict(Found)
 
     def add(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
@@ -42,14 +53,12 @@ class Books:
 
     def sum_of(self, *parts: str, commodity: str | None = None) -> Decimal:
         """Of all accounts whose name has each of these parts."""
-        return sum(
-            (
-                amount
-                for (name, unit), amount in self.balances.items()
-                if all(part in name for part in parts) and commodity in (None, unit)
-            ),
-            Decimal(0),
-        )
+        found = self._found[parts, commodity]
+        for name, unit in islice(self.balances, found.looked_at, None):
+            found.looked_at += 1
+            if all(part in name for part in parts) and commodity in (None, unit):
+                found.keys.append((name, unit))
+        return sum((self.balances[key] for key in found.keys), Decimal(0))
 
     def require_the_firm_to_be_sound(self, symbols: Iterable[str], accounts: Iterable[Account]) -> None:
         """Stock record by symbol, and customers' money: all there, and none of the firm's among it.

@@ -61,7 +61,7 @@ from projections.positions import POSITIONS_OF_ACCOUNT
 from projections.shares import LATEST
 from projections.statements import STATEMENT_AT, STATEMENTS_OF_ACCOUNT, Statements
 from tests.ledger import lineage, naive, naive_over_time
-from tests.ledger.world import World
+from tests.ledger.world import LARGE, World
 
 SYMBOLS = ["AAPL", "BRK.B"]
 RATIOS = [(7, 1), (2, 1), (3, 2), (1, 10), (1, 7), (403, 400)]
@@ -108,6 +108,24 @@ class WholeLedger(RuleBasedStateMachine):
             self.fill(order, Decimal(share), Decimal("9.9999"), uuid4())
         self.sell_at_a_loss_and_buy_again()
         self.a_bank_returns_a_withdrawal()
+        self.a_split_meets_an_order()
+        self.receive(index=0, quantity=Decimal(25), withholding=Decimal("0.24"), is_paid=True)
+
+    def a_split_meets_an_order(self) -> None:
+        """Two for one, of shares and of an order that rests."""
+        order = c.PlaceOrder(
+            account_id=self.accounts[0],
+            order_id=uuid4(),
+            symbol=SYMBOLS[0],
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            quantity=Decimal(1),
+            limit_price=Decimal(5),
+        )
+        self.give(order)
+        self.orders.append(order)
+        self.split(index=0, symbol=SYMBOLS[0], ratio=(2, 1), cash=None, seconds=1)
 
     def a_bank_returns_a_withdrawal(self) -> None:
         """A dollar goes out, and comes back."""
@@ -148,7 +166,7 @@ class WholeLedger(RuleBasedStateMachine):
         request = Request(command=command, metadata=metadata, request_hash=repr(command).encode())
         before = len(self.world.facts)
         try:
-            answer = (by or self.world.committer).submit(request).result(20)
+            answer = (by or self.world.committer).submit(request).result(60)
         except Refusal as refusal:
             assert not self.world.look()
             return refusal
@@ -463,9 +481,9 @@ class WholeLedger(RuleBasedStateMachine):
         again = request if is_same else msgspec.structs.replace(request, request_hash=b"another")
         future = self.world.committer.submit(again)
         if is_same:
-            assert future.result(20) == answer
+            assert future.result(60) == answer
         else:
-            assert isinstance(future.exception(20), IdempotencyKeyMustMatchItsRequest)
+            assert isinstance(future.exception(60), IdempotencyKeyMustMatchItsRequest)
         assert not self.world.look()
 
     @rule(data=st.data(), size=st.integers(2, 8))
@@ -481,7 +499,7 @@ class WholeLedger(RuleBasedStateMachine):
         self.orders += [command for command in commands if isinstance(command, c.PlaceOrder)]
         by_role = [Request.by_role("desk", command) for command in commands]
         for future in [self.world.committer.submit(request) for request in by_role]:
-            error = future.exception(20)
+            error = future.exception(60)
             assert error is None or isinstance(error, Refusal)
         self.world.look()
 
@@ -501,7 +519,7 @@ class WholeLedger(RuleBasedStateMachine):
         facts = self.world.of(self.accounts if account_ids is None else account_ids)
         return list(naive.TABLES[name](facts).values())
 
-    @rule(batch=st.sampled_from([5, 50, 2000]))
+    @rule(batch=st.sampled_from([5, 50, LARGE]))
     def compare_everything(self, batch: int) -> None:
         self.world.project(batch)
         self.world.require_tables_to_be_the_fold(self.accounts)
@@ -525,7 +543,7 @@ class WholeLedger(RuleBasedStateMachine):
             for row in sorted(self.expected("orders", [account_id]), key=lambda row: -row.placed_position)
             if (status is None or row.status in status) and symbol in (None, row.symbol)
         ]
-        self.world.project(2000)
+        self.world.project(LARGE)
         pages: list[Any] = []
         while page := self.world.ask(
             ORDERS_OF_ACCOUNT, account_id=account_id, status=status, symbol=symbol, limit=limit, before=before
@@ -546,7 +564,7 @@ class WholeLedger(RuleBasedStateMachine):
             for row in reversed(self.expected("activity", [account_id]))
             if (types is None or row.type in types) and row.log_position < before
         ]
-        self.world.project(2000)
+        self.world.project(LARGE)
         asked = {"account_id": account_id, "types": types, "before": before, "limit": limit}
         assert self.world.ask(ACTIVITY_OF_ACCOUNT, **asked) == wanted[:limit]
 
@@ -561,14 +579,14 @@ class WholeLedger(RuleBasedStateMachine):
             for row in reversed(naive.audit(self.world.facts[: before - 1]).values())
             if account_id in (None, row.account_id) and actor in (None, row.actor)
         ]
-        self.world.project(2000)
+        self.world.project(LARGE)
         asked = {"account_id": account_id, "actor": actor, "before": before, "limit": limit}
         assert self.world.ask(AUDIT, **asked) == wanted[:limit]
 
     @rule(data=st.data(), seconds=st.sampled_from([0, 0.5, 3600]))
     def ask_for_the_rest(self, data: st.DataObject, seconds: float) -> None:
         account_id = self.account(data.draw(st.integers(0, 2)))
-        self.world.project(2000)
+        self.world.project(LARGE)
         assert self.world.ask(BALANCE_OF_ACCOUNT, account_id=account_id) == self.expected(
             "balances", [account_id]
         )
@@ -628,7 +646,7 @@ class WholeLedger(RuleBasedStateMachine):
         account_id, limit = self.account(data.draw(st.integers(0, 2))), data.draw(st.integers(1, 4))
         since = naive_over_time.begin_of(interval, self.world.now() - timedelta(seconds=back))
         wanted = naive_over_time.points(self.expected("history", [account_id]), interval, since)
-        self.world.project(2000)
+        self.world.project(LARGE)
         pages: list[Any] = []
         asked = {"account_id": account_id, "interval": interval, "since": since, "limit": limit}
         before = LATEST
@@ -643,7 +661,7 @@ class WholeLedger(RuleBasedStateMachine):
         account_id, limit = self.account(data.draw(st.integers(0, 2))), data.draw(st.integers(1, 4))
         rows = [row for row in self.expected("statements", [account_id]) if row.day != LATEST]
         wanted = sorted(rows, key=lambda row: row.day, reverse=True)
-        self.world.project(2000)
+        self.world.project(LARGE)
         asked = {"account_id": account_id, "since": FIRST_DAY, "before": LATEST, "limit": limit}
         assert self.world.ask(STATEMENTS_OF_ACCOUNT, **asked) == wanted[:limit]
         near = wanted[data.draw(st.integers(0, 9)) % len(wanted)].day
@@ -657,7 +675,7 @@ class WholeLedger(RuleBasedStateMachine):
         rows = sorted(
             (row for row in everyone if row.symbol == symbol), key=lambda row: (-row.quantity, row.account_id)
         )
-        self.world.project(2000)
+        self.world.project(LARGE)
         place: dict[str, Any] = {"quantity": Decimal(10) ** 18, "account_id": UUID(int=0)}
         pages: list[Any] = []
         while page := self.world.ask(HOLDERS_OF_SYMBOL, symbol=symbol, limit=limit, **place):
@@ -679,7 +697,7 @@ class WholeLedger(RuleBasedStateMachine):
         wanted = [
             row for key, row in sorted(everything.items(), key=lambda one: one[0][1:]) if key[0] == actor
         ]
-        self.world.project(2000)
+        self.world.project(LARGE)
         first = {"role": "", "account_id": UUID(int=0), "topic": ""}
         assert self.world.ask(DEEDS_OF_ACTOR, actor=actor, limit=limit, **first) == wanted[:limit]
 
@@ -756,7 +774,7 @@ class WholeLedger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.accounts:
-            self.compare_everything(2000)
+            self.compare_everything(LARGE)
             for account_id in self.accounts:
                 facts = self.world.of([account_id])
                 for number in range(1, len(facts), 7):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from infrastructure.postgres.connections import async_pool, connect, pool
 from infrastructure.projecting.folding import facts_of
 from infrastructure.projecting.runner import Projector
 from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.projecting.worker import Worker
 from infrastructure.reading import History, News, Reads
 from projections.catalogue import PROJECTIONS
 from projections.projection import Fact, Projection, key_of
@@ -30,6 +32,8 @@ from tests.ledger.books import Books
 from tests.ledger.naive import TABLES
 
 NOWHERE = "redis://127.0.0.1:1/0"
+LARGE = 2000
+"""Events in a batch."""
 
 
 BOTH = frozenset(Side)
@@ -64,6 +68,7 @@ class World:
         self.url = url
         self.time = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
         self.facts: list[Fact] = []
+        self._facts_of: defaultdict[UUID | None, list[Fact]] = defaultdict(list)
         self.books = Books()
         self.aggregates: dict[UUID, Any] = {}
         self.answers: list[tuple[tuple[Any, ...], bytes]] = []
@@ -81,9 +86,13 @@ class World:
         self._pool.open()
         self._reads = Reads(self._async_pool, News(NOWHERE), patience=0, log_end=lambda: len(self.facts))
         self._history = History(self._pool, self.now)
-        self.project(2000)
+        by_name = {projection.name: projection for projection in projections}
+        self._worker = Worker(url, by_name, batch=LARGE)
+        self._worker.start()
+        self.project(LARGE)
 
     def close(self) -> None:
+        self._worker.close()
         self.committer.stop()
         self.through_a_bank.stop()
         self._connection.close()
@@ -106,6 +115,7 @@ class World:
             assert fact.log_position == len(self.facts) + 1
             assert not self.facts or event.recorded_at >= self.facts[-1].event.recorded_at
             self.facts.append(fact)
+            self._facts_of[event.account_id].append(fact)
             if type(event) is not self._forgets:
                 self.aggregates[event.originator_id] = fold(
                     self.aggregates.get(event.originator_id), (event,)
@@ -114,8 +124,16 @@ class World:
         return new
 
     def project(self, batch: int) -> None:
-        """Bring the read tables up to the log."""
-        Projector(self.url, self._projections, wake=threading.Event(), batch=batch).catch_up()
+        """Bring the read tables up to the log: in large batches by a worker that goes on, else by one that begins anew.
+
+        Each finds lanes that the other, or a rebuild, has moved.
+        """
+        if batch != LARGE:
+            Projector(self.url, self._projections, wake=threading.Event(), batch=batch).catch_up()
+            return
+        one = self._worker
+        while one.step() or one.wait_for_rebuilds() or one.wait_for_retries():
+            pass
 
     def ask(self, question: Question[Any], **parameters: Any) -> list[Any]:
         """The rows of the answer, as of the end of the log."""
@@ -132,7 +150,8 @@ class World:
 
     def of(self, account_ids: Sequence[UUID]) -> list[Fact]:
         """The facts about these accounts."""
-        return [fact for fact in self.facts if fact.event.account_id in account_ids]
+        found = [fact for account_id in set(account_ids) for fact in self._facts_of[account_id]]
+        return sorted(found, key=lambda fact: fact.log_position)
 
     def seen_by(self, aggregate: Aggregate) -> list[Fact]:
         """The aggregate's own facts as far as it is folded: what the committer beside wrote may not be in it yet."""

@@ -24,7 +24,7 @@ class Listener:
         self.subscription = Subscription(redis_url, [QUOTE_UPDATES])
         self.ticks: list[Tick] = []
 
-    def hear(self, *, until: Callable[[], bool], within: float = 10.0) -> None:
+    def hear(self, *, until: Callable[[], bool], within: float = 60.0) -> None:
         give_up = time.monotonic() + within
         while not until():
             assert time.monotonic() < give_up, "what was waited for did not happen"
@@ -42,7 +42,7 @@ def run(settings: Settings, listener: Listener, *, stop: threading.Event | None 
     thread = threading.Thread(target=market.run, args=(settings, stop or threading.Event()), daemon=True)
     started = time.monotonic()
     thread.start()
-    listener.hear(until=lambda: not thread.is_alive(), within=20)
+    listener.hear(until=lambda: not thread.is_alive())
     seconds = time.monotonic() - started
     while (message := listener.subscription.get(timeout=0.05)) is not None:
         listener.ticks.append(decode_tick(message[1]))

@@ -71,7 +71,7 @@ def test_a_clock_follows_what_redis_says_and_keeps_it_when_redis_forgets(
     thread = clock.follow_in_thread(stop)
     with redis.Redis.from_url(redis_url) as client:
         client.set("market:clock", msgspec.json.encode(reading()))
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + 60
         while clock.reading is None and time.monotonic() < give_up:
             time.sleep(0.01)
         client.flushall()

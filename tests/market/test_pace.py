@@ -37,7 +37,7 @@ def test_the_clock_never_passes_a_quote_that_is_still_to_come(
     listener.hear(until=lambda: len(listener.ticks) == 1)
     reading = clock_in(settings.redis_url or "")
     stop.set()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
     assert reading.at == at(14)
     assert reading.until == at(15)
@@ -61,7 +61,7 @@ def test_at_full_speed_the_replay_waits_for_an_executor_that_is_behind(
         listener.hear(until=lambda: len(listener.ticks) == pace.AHEAD_AT_MOST + 5)
         assert listener.subscription.get(timeout=0.3) is None
         stop.set()
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def test_the_day_of_ibm_passes_at_full_speed_in_seconds(

@@ -30,7 +30,7 @@ def test_what_is_said_after_the_constructor_is_heard(server: EmbeddedRedis) -> N
     subscription = Subscription(server.url, [QUOTE_UPDATES, LOG_APPENDED])
     say(server, LOG_APPENDED, "42")
 
-    heard = subscription.get(timeout=2)
+    heard = subscription.get(timeout=60)
     subscription.close()
 
     assert heard == (LOG_APPENDED, b"42")
@@ -55,11 +55,11 @@ def test_a_restarted_server_is_heard_again_and_the_gap_is_counted(server: Embedd
     assert subscription.get(timeout=0.1) is None
     server.start()
 
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 60
     while subscription.reconnects == 0 and time.monotonic() < give_up:
         subscription.get(timeout=0.2)
     say(server, QUOTE_UPDATES, "again")
-    heard = subscription.get(timeout=2)
+    heard = subscription.get(timeout=60)
     subscription.close()
 
     assert subscription.reconnects == 1
@@ -71,7 +71,7 @@ def test_a_server_that_is_away_at_first_is_waited_for(server: EmbeddedRedis) -> 
     subscription = Subscription(server.url, [QUOTE_UPDATES])
     server.start()
 
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 60
     while subscription.reconnects == 0 and time.monotonic() < give_up:
         subscription.get(timeout=0.2)
     subscription.close()
@@ -84,11 +84,11 @@ def test_the_same_holds_for_asyncio(server: EmbeddedRedis) -> None:
         subscription = AsyncSubscription(server.url, [QUOTE_UPDATES])
         await subscription.start()
         say(server, QUOTE_UPDATES, "before")
-        heard = [message for message in [await subscription.get(timeout=2)] if message]
+        heard = [message for message in [await subscription.get(timeout=60)] if message]
         server.stop()
         await subscription.get(timeout=0.1)
         server.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while subscription.reconnects == 0:
                 await subscription.get(timeout=0.2)
         say(server, QUOTE_UPDATES, "after")

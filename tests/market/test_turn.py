@@ -17,7 +17,7 @@ def test_a_second_market_waits_until_the_first_gives_up(redis_url: str) -> None:
     time.sleep(0.5)
     still_waiting = waited.is_alive()
     first.give_up()
-    waited.join(timeout=3)
+    waited.join(timeout=60)
 
     assert still_waiting
     assert not waited.is_alive()
@@ -32,7 +32,7 @@ def test_a_market_whose_turn_another_has_taken_stops(redis_url: str) -> None:
         client.set(KEY, b"another")
 
     keeper = turn.keep(stop)
-    keeper.join(timeout=4)
+    keeper.join(timeout=60)
 
     assert stop.is_set()
     turn.give_up()
@@ -50,7 +50,7 @@ def test_a_turn_that_redis_forgot_is_taken_again(redis_url: str) -> None:
 
     lost = stop.is_set()
     stop.set()
-    keeper.join(timeout=3)
+    keeper.join(timeout=60)
     turn.give_up()
     assert not lost
     assert held is not None

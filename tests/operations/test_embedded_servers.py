@@ -169,7 +169,7 @@ def value(url: str, query: str) -> Any:
     return row[0]
 
 
-def until(done: Callable[[], bool], *, seconds: float = 5.0) -> None:
+def until(done: Callable[[], bool], *, seconds: float = 60.0) -> None:
     give_up = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < give_up

@@ -48,7 +48,7 @@ class Up:
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
         self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=10)
+        output, _ = self.process.communicate(timeout=60)
         return self.process.returncode, output.decode()
 
 
@@ -56,7 +56,7 @@ class Up:
 def running(tmp_path: Path) -> Iterator[Up]:
     daybook = Up(tmp_path / "data", "scheduler")
     try:
-        until(lambda: "scheduler" in daybook.pids, seconds=20)
+        until(lambda: "scheduler" in daybook.pids)
         yield daybook
     finally:
         daybook.end(signal.SIGKILL)
@@ -77,8 +77,8 @@ def test_a_stop_ends_everything_within_five_seconds_and_exits_clean(running: Up)
 def test_as_many_projectors_run_as_are_asked_for(tmp_path: Path) -> None:
     daybook = Up(tmp_path / "data", "projector")
     try:
-        until(lambda: {"projector", "projector-2"} <= daybook.pids.keys(), seconds=20)
-        until(lambda: len(alive(daybook.pids)) == 5, seconds=10)
+        until(lambda: {"projector", "projector-2"} <= daybook.pids.keys())
+        until(lambda: len(alive(daybook.pids)) == 5)
     finally:
         code, output = daybook.end(signal.SIGTERM)
 
@@ -91,7 +91,7 @@ def test_killing_the_supervisor_leaves_no_orphan(running: Up) -> None:
 
     running.end(signal.SIGKILL)
 
-    until(lambda: not alive(children), seconds=4)
+    until(lambda: not alive(children))
 
 
 def test_what_dies_is_started_again(running: Up) -> None:
@@ -106,7 +106,7 @@ def test_what_dies_is_started_again(running: Up) -> None:
 
 def test_a_second_daybook_on_the_same_folder_is_refused(running: Up) -> None:
     second = Up(running.data_dir)
-    output, _ = second.process.communicate(timeout=10)
+    output, _ = second.process.communicate(timeout=60)
 
     assert second.process.returncode == 2
     assert f"another Daybook runs on this data folder (pid {running.pids['supervisor']})" in output.decode()
@@ -222,7 +222,7 @@ def _state(pid: int) -> str:
     return str(status.rpartition(")")[2].split()[0])
 
 
-def until(done: Callable[[], bool], *, seconds: float = 8.0) -> None:
+def until(done: Callable[[], bool], *, seconds: float = 60.0) -> None:
     give_up = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < give_up

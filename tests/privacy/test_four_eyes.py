@@ -239,7 +239,7 @@ def test_help_explains_itself_without_a_database() -> None:
             env=dict(os.environ),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert found.returncode == 0

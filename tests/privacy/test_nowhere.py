@@ -28,7 +28,7 @@ def a_client(running: Running, token: str | None = None) -> httpx.Client:
     """From an address and with an agent of its own."""
     headers = {"User-Agent": AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
     transport = httpx.HTTPTransport(local_address=ADDRESS)
-    return httpx.Client(base_url=running.url, headers=headers, transport=transport, timeout=15)
+    return httpx.Client(base_url=running.url, headers=headers, transport=transport, timeout=60)
 
 
 def live(running: Running) -> tuple[dict[str, Any], httpx.Client]:

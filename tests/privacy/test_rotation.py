@@ -228,7 +228,7 @@ def test_a_role_and_a_command_with_a_wrong_master_key_say_so_in_one_line(
             env=changed,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert found.returncode == 2, found.stderr

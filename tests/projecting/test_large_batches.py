@@ -116,7 +116,7 @@ def test_a_connection_cut_in_a_large_batch_doubles_and_loses_nothing(
     tripwire = Tripwire(lambda fact: [cut(fact) for cut in cuts])
 
     with running(Projector(desk.url, [*PROJECTIONS, tripwire], wake=threading.Event(), batch=7)):
-        until(lambda: set(positions(desk.url).values()) == {41}, patience=30)
+        until(lambda: set(positions(desk.url).values()) == {41})
 
     assert all(cut.done for cut in cuts)
     assert counted(desk.url) == count(desk.facts())

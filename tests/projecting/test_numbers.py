@@ -163,6 +163,6 @@ def test_whoever_lost_its_leases_to_another_number_ends(desk: Desk, monkeypatch:
         assert session is not None
         other.execute("SELECT pg_advisory_lock_shared(%s, %s)", (sharing._SPACE, sharing._MEMBER + 2))
         other.execute("SELECT pg_terminate_backend(%s)", (session.info.backend_pid,))
-        thread.join(10)
+        thread.join(60)
 
     assert [str(refusal)[:37] for refusal in found] == ["projectors with 2 partitions are at w"]

@@ -350,8 +350,8 @@ def test_an_answer_about_a_moment_waits_for_what_is_being_stored_under_it(
         asking.start()
         _until_waiting(desk.url, 2)
 
-    stored_at_3600.result(10)
-    asking.join(10)
+    stored_at_3600.result(60)
+    asking.join(60)
 
     assert answers == [ask(history, ANN, None, at(3600))]
 

@@ -63,7 +63,7 @@ class Customers:
         account_id = desk.opened()
         while not self._stop.is_set():
             desk.all_at_once([deposit(account_id) for _ in range(20)])
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def __enter__(self) -> None:
         for thread in self._threads:
@@ -136,7 +136,7 @@ def test_a_rebuild_and_a_projector_in_the_middle_of_a_batch_do_not_lock_each_oth
 
     tripwire.act = Once(42, begin_a_rebuild_and_wait_until_it_waits_for_us)
     project(desk.url, projections=[tripwire])
-    beside.join(10)
+    beside.join(60)
 
     assert failures == []
     assert counted(desk.url) == count(desk.facts())
@@ -296,7 +296,7 @@ def test_two_rebuilds_of_one_projection_take_turns(projected: Desk) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert outcomes(found) == [(True, 0)] * 3
 
@@ -314,7 +314,7 @@ def test_a_rebuild_asked_for_at_the_desk_tells_how_it_went(projected: Desk) -> N
     desk = ProjectionDesk(projected.url)
 
     job_id = desk.start_rebuild([])
-    until(lambda: desk.job(job_id).state != "running", patience=60)
+    until(lambda: desk.job(job_id).state != "running")
 
     job = desk.job(job_id)
     assert (job.state, job.error, job.working_on) == ("done", None, None)

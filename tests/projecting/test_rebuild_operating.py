@@ -164,7 +164,7 @@ def test_a_paused_rebuild_waits_and_goes_on(projected: Desk) -> None:
     until(lambda: any(report.phase == "paused" for report in reports))
     (waiting,) = control.under_way(projected.url, [tripwire])
     control.resume(projected.url, ["tripwire"])
-    beside.join(10)
+    beside.join(60)
 
     assert (waiting.state, waiting.is_worked_on, waiting.end) == ("paused", True, 41)
     assert 10 <= waiting.position < 41

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from domain.account import Account
@@ -27,6 +26,7 @@ from projections.projection import Projection, on
 from projections.shares import LATEST, Shares
 from projections.statements import Statements
 from projections.words import describe
+from tests.conftest import new_database
 from tests.projecting.further import live_on
 from tests.projecting.worked import WORKED, Desk, project, tables, work
 
@@ -232,16 +232,12 @@ def rows_of(url: str, projection: Projection) -> list[Any]:
 @pytest.fixture(scope="module")
 def worked_url(servers: Any, database_template: str) -> Iterator[str]:
     """A database with the worked history and its read tables, for tests that only look at it."""
-    with psycopg.connect(
-        servers.postgres.url(user="postgres", database="postgres"), autocommit=True
-    ) as server:
-        server.execute(f"CREATE DATABASE worked TEMPLATE {database_template} OWNER daybook_owner".encode())
-        desk = Desk(servers.postgres.url(user="daybook_app", database="worked"))
+    with new_database(servers, database_template) as found:
+        desk = Desk(found.app_url)
         work(desk)
         project(desk.url)
         yield desk.url
         desk.close()
-        server.execute("DROP DATABASE worked WITH (FORCE)")
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,10 @@ def running(*projectors: Projector) -> Iterator[None]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
 
 
-def until(met: Callable[[], object], *, patience: float = 10) -> None:
+def until(met: Callable[[], object], *, patience: float = 60) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + patience
     while not met():

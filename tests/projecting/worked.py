@@ -48,12 +48,12 @@ class Desk:
     def do(self, command: c.Command, **metadata: Any) -> Answer:
         """Carry out one command and wait for its answer."""
         self.time += timedelta(seconds=1)
-        return self.committer.submit(request(command, **metadata)).result(10)
+        return self.committer.submit(request(command, **metadata)).result(60)
 
     def all_at_once(self, commands: Sequence[c.Command]) -> list[Answer]:
         """Give many commands without waiting in between."""
         futures = [self.committer.submit(request(command)) for command in commands]
-        return [future.result(10) for future in futures]
+        return [future.result(60) for future in futures]
 
     def opened(self, cash: str = "1000.00") -> UUID:
         """A new account with this much cash: two events."""

@@ -117,11 +117,11 @@ def sealing(sealer: Any) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
 
 
-def until(met: Any, seconds: float = 10) -> None:
+def until(met: Any, seconds: float = 60) -> None:
     """Wait for it."""
     deadline = time.monotonic() + seconds
     while not met():

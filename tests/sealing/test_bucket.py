@@ -158,7 +158,7 @@ def test_a_bucket_that_does_not_answer_holds_nothing_up(examined: Examined) -> N
     with pytest.raises(SealBucketMustAnswer):
         away.publish()
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert wrong(examined.verify()) == []
 
 
@@ -171,7 +171,7 @@ def test_the_thread_publishes_by_itself(examined: Examined, address: str, client
         examined.seal()
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
 
     assert sorted(objects(client, address)) == [FIRST, SECOND], "what is left is published at the stop"
     with connect(examined.url, application="test") as connection:

@@ -94,7 +94,7 @@ def wait_for_a_batch(url: str) -> None:
 
 def wrong(url: str) -> list[str]:
     """Bring everything up to the log, and say what is not its fold."""
-    until(lambda: not _projecting(url), 10)
+    until(lambda: not _projecting(url), 60)
     Projector(url, PROJECTIONS, wake=threading.Event()).catch_up()
     found = verify(url, PROJECTIONS, rows=True)
     return [f"{one}" for one in found if not one.is_right or one.parked or one.position != end_of(url)]
@@ -107,7 +107,7 @@ def kill(process: ForkServerProcess, number: signal.Signals) -> None:
         process.join()
 
 
-def failover(url: str, number: signal.Signals, *, patience: float = 30) -> float:
+def failover(url: str, number: signal.Signals, *, patience: float = 60) -> float:
     """Seconds until events that came after one of two projectors was hit are folded everywhere."""
     with started(url, 2, partitions=2) as projectors:
         until(lambda: leaseholders(url) == 2 and min(positions(url), default=0) == end_of(url), patience)

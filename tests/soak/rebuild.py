@@ -103,7 +103,7 @@ def traffic(url: str) -> Iterator[None]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         desk.close()
 
 

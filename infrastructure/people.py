@@ -33,7 +33,7 @@ from infrastructure.origins import Origin, Origins
 from infrastructure.passwords import Passwords
 from infrastructure.privacy.keyring import INSERT_KEY, KeyRing
 from infrastructure.privacy.master import MasterKeys
-from infrastructure.privacy.personal import ERASED, Identity, place_of_user
+from infrastructure.privacy.personal import ERASED, Identity, PersonalKey, place_of_user
 
 Role = Literal["customer", "compliance", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -45,10 +45,8 @@ _READ_USERS = (
     "SELECT u.user_id, u.account_id, u.role, u.created_at, u.erased_at, u.personal,"
     " k.kind, k.wrapped, k.master_key_id FROM users u LEFT JOIN personal_keys k ON k.owner_id = u.user_id"
 )
-_STORE_USER = (
-    "INSERT INTO users (user_id, account_id, role, created_at, email_index, personal)"
-    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
-)
+USER_COLUMNS = "user_id, account_id, role, created_at, email_index, personal"
+_STORE_USER = f"INSERT INTO users ({USER_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 # Locked, so that nobody gets a login who is being erased.
 _OPEN_LOGIN = (
     "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)"
@@ -246,13 +244,10 @@ class People:
     async def _store(self, user: User, password_hash: str) -> bool:
         """Keep a new user with a key of their own; False when the address is taken."""
         new = self._ring.make(user.user_id)
-        identity = Identity(email=user.email, full_name=user.full_name, password_hash=password_hash)
-        personal = new.key.encrypt(identity, place=place_of_user(user.user_id))
         async with self._connection() as connection:
-            index = (await self._ring.index(connection)).blind(normalised(user.email))
-            values = (user.user_id, user.account_id, user.role, user.created_at, index, personal)
+            row = user_row(user, password_hash, key=new.key, index=await self._ring.index(connection))
             async with connection.transaction():
-                stored = await connection.execute(_STORE_USER, values)
+                stored = await connection.execute(_STORE_USER, row)
                 if stored.rowcount:
                     await connection.execute(INSERT_KEY, new.row)
         return stored.rowcount > 0
@@ -293,6 +288,14 @@ class People:
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise PeopleMustBeKnown("the database of users does not answer; try again") from error
+
+
+def user_row(user: User, password_hash: str, *, key: PersonalKey, index: PersonalKey) -> tuple[Any, ...]:
+    """A new user as USER_COLUMNS: encrypted under the user's own key, to be found by the key of addresses."""
+    identity = Identity(email=user.email, full_name=user.full_name, password_hash=password_hash)
+    personal = key.encrypt(identity, place=place_of_user(user.user_id))
+    found_by = index.blind(normalised(user.email))
+    return user.user_id, user.account_id, user.role, user.created_at, found_by, personal
 
 
 def _hashed(token: str) -> bytes:

@@ -259,7 +259,7 @@ HOLDERS_EVER = Question(
 POSITIONS_OF_ACCOUNT = Lookup("positions", PositionRow, by=("account_id",), order="symbol")
 
 
-class PositionInOne(Struct):
+class PositionInOne(Struct, array_like=True, frozen=True, gc=False):
     """A position as it is passed on: its lots as the JSON that the table holds."""
 
     symbol: str
@@ -271,6 +271,7 @@ class PositionInOne(Struct):
     realised_long: Decimal
     wash_disallowed: Decimal
     lots: msgspec.Raw
+    updated_at: datetime
     log_position: int
 
 

@@ -33,8 +33,9 @@ class Lookup(Struct, Generic[T], frozen=True):
     """All rows whose columns `by` have given values, in the order of the column `order`.
 
     `in_one` is for keys with many rows: PostgreSQL gives all rows of a key as one JSON text, which is decoded
-    in one go, where a driver would make each value of each row by itself. Then `row` may have fewer fields
-    than the table has columns, and one of type `msgspec.Raw` is passed on as JSON. For a single row it does not pay.
+    in one go, where a driver would make each value of each row by itself. Each row is an array of the fields of `row`, which
+    is `array_like`; it may have fewer fields than the table has columns, and one of type `msgspec.Raw` is passed on as JSON. For a
+    single row it does not pay.
     """
 
     projection: str
@@ -54,7 +55,7 @@ class Lookup(Struct, Generic[T], frozen=True):
         wanted = f"unnest({arrays}) WITH ORDINALITY AS want({', '.join(self.by)}, number)"
         tables = f" FROM {wanted} JOIN read.{self.projection} t ON {joined}"
         if self.in_one:
-            fields = ", ".join(f"'{name}', t.{name}" for name in self.row.__struct_fields__)
-            rows = f"json_agg(json_build_object({fields}){order})"
+            fields = ", ".join(f"t.{name}" for name in self.row.__struct_fields__)
+            rows = f"json_agg(json_build_array({fields}){order})"
             return f"SELECT want.number, {rows}{tables} GROUP BY want.number"
         return f"SELECT {', '.join('t.' + name for name in columns)}{tables}{order}"

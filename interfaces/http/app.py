@@ -41,7 +41,11 @@ from interfaces.http.entrance import Entrance, require_role
 from interfaces.http.problems import HANDLERS
 from interfaces.http.replies import Reply
 
-FREQUENT = [("POST", "/api/v1/orders")]
+FREQUENT = [
+    ("POST", "/api/v1/orders"),
+    ("GET", "/api/v1/wallet/balance"),
+    ("GET", "/api/v1/portfolio"),
+]
 
 WITH_LOGIN = (
     wallet,

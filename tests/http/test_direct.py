@@ -1,13 +1,16 @@
-"""Orders go straight to their route's function when their length is announced, else through Litestar: with one outcome."""
+"""The most frequent requests go straight to their route's function, orders when their length is announced and reads when
+they have no query; else through Litestar: with one outcome.
+"""
 
 from contextlib import closing
+from inspect import Parameter, signature
 from typing import Any
 
 import httpx
 import pytest
 
 from interfaces.http.app import FREQUENT, litestar_app
-from interfaces.http.direct import Direct
+from interfaces.http.direct import Direct, takes_body
 from tests.http.running import Market, Running
 
 ORDER = (
@@ -75,10 +78,40 @@ def test_a_key_is_one_order_whichever_way_it_comes(market: Market, somebody: htt
     assert len({answer.content for answer in ways}) == 1
 
 
-def test_every_frequent_route_takes_the_request_and_a_body_and_nothing_else() -> None:
+@pytest.mark.parametrize("path", ["/wallet/balance", "/portfolio"])
+def test_a_read_without_a_query_is_answered_as_one_with_a_query(
+    market: Market, running: Running, somebody: httpx.Client, staff: dict[str, httpx.Client], path: str
+) -> None:
+    with closing(running.client()) as nobody, closing(running.client("wrong")) as stranger:
+        for client, status in ((somebody, 200), (nobody, 401), (stranger, 401), (staff["admin"], 403)):
+            direct, through_litestar = (
+                client.get(f"/api/v1{path}{query}") for query in ("", "?min_position=0")
+            )
+
+            assert direct.status_code == through_litestar.status_code == status
+            assert set(direct.headers) == set(through_litestar.headers)
+            assert _general(direct) == _general(through_litestar)
+
+
+def test_a_read_of_an_account_that_is_not_opened_is_refused_either_way(running: Running) -> None:
+    email, _ = running.register()
+    with closing(running.client(running.log_in(email)["access_token"])) as client:
+        found = [client.get(f"/api/v1/portfolio{query}") for query in ("", "?min_position=0")]
+
+    assert found[0].status_code == found[1].status_code
+    assert _general(found[0]) == _general(found[1])
+
+
+def _general(answer: httpx.Response) -> dict[str, Any]:
+    return {name: value for name, value in answer.json().items() if name not in ITS_OWN}
+
+
+def test_every_frequent_route_takes_the_request_a_body_and_what_has_a_default() -> None:
     handlers = Direct(litestar_app(), FREQUENT)._handlers
 
-    assert all(
-        set(handler.parsed_fn_signature.parameters) == {"request", "data"} for handler in handlers.values()
-    )
-    assert all(handler.status_code == 201 for handler in handlers.values())
+    for handler in handlers.values():
+        parameters = dict(signature(handler.fn).parameters)
+        del parameters["request"]
+        parameters.pop("data", None)
+        assert all(each.default is not Parameter.empty for each in parameters.values())
+    assert {method for (method, _), handler in handlers.items() if takes_body(handler)} == {"POST"}

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection, Cursor
 
-from domain.aggregate import Event
+from domain.aggregate import Event, EventRef
 from domain.order import Order
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.postgres import arrays
@@ -28,6 +28,11 @@ READ_AFTER = (
 APPEND = (
     f"INSERT INTO stored_events ({COLUMNS}) SELECT p, i, v, t, s, a, r, m::json"
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
+)
+_NAMED = (
+    f"SELECT {COLUMNS} FROM stored_events JOIN unnest(%s::uuid[], %s::bigint[]) AS named(id, version)"
+    " ON originator_id = named.id AND originator_version = named.version"
+    " WHERE account_id = %s ORDER BY notification_id"
 )
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
 
@@ -108,18 +113,41 @@ def read_after(connection: Connection[Any], position: int, *, limit: int) -> lis
 
 
 def read_account(
-    connection: Connection[Any], account_id: UUID, *, up_to: int | None, at: datetime | None
+    connection: Connection[Any],
+    account_id: UUID,
+    *,
+    after: int = 0,
+    up_to: int | None = None,
+    at: datetime | None = None,
 ) -> list[Recorded]:
-    """All rows of one account up to a position or a moment, both inclusive, in order."""
-    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s"
-    parameters: list[Any] = [account_id]
+    """All rows of one account after a position, up to a position or a moment, both inclusive, in order."""
+    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id > %s"
+    parameters: list[Any] = [account_id, after]
     if up_to is not None:
         sql += " AND notification_id <= %s"
         parameters.append(up_to)
     if at is not None:
         sql += " AND recorded_at <= %s"
         parameters.append(at)
-    return rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters))
+    return rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters, binary=True))
+
+
+def read_some(connection: Connection[Any], account_id: UUID, positions: Sequence[int]) -> list[Recorded]:
+    """The rows of one account at these positions, in order."""
+    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id = ANY(%s) ORDER BY notification_id"
+    return rows_of(connection.execute(sql.encode(), (account_id, list(positions)), binary=True))
+
+
+def read_named(connection: Connection[Any], account_id: UUID, events: Sequence[EventRef]) -> list[Recorded]:
+    """The rows of these events, as far as they are of that account, in order."""
+    ids, versions = [one.originator_id for one in events], [one.originator_version for one in events]
+    return rows_of(connection.execute(_NAMED, (ids, versions, account_id), binary=True))
+
+
+def has_account(connection: Connection[Any], account_id: UUID) -> bool:
+    """Whether there is any row of an account."""
+    sql = "SELECT FROM stored_events WHERE account_id = %s LIMIT 1"
+    return connection.execute(sql, (account_id,)).fetchone() is not None
 
 
 def last_row(connection: Connection[Any]) -> tuple[int, datetime | None]:

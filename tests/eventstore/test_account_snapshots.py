@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from infrastructure.past import open_history
 from infrastructure.postgres.connections import connect
 from infrastructure.reading import History
 from tests.application.office import an_office
-from tests.application.test_reversals import STEPS, do
+from tests.application.test_reversals import do
 from tests.conftest import Database
 from tests.domain.examples import ACCOUNT
 
@@ -115,6 +116,19 @@ def told(work: Any) -> bytes:
         return type(refusal).__name__.encode()
 
 
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["buy", "buy", "sell", "deposit", "withdraw", "day", "reverse", "reverse", "correct"]
+        ),
+        st.integers(1, 3_000_000).map(lambda n: Decimal(n) / 100_000),
+        st.integers(50_000, 150_000).map(lambda n: Decimal(n) / 10_000),
+        st.integers(0, 50),
+    ),
+    min_size=6,
+    max_size=25,
+)
+
 MOMENTS = st.tuples(st.integers(0, 200), st.sampled_from([-86_400, -1, -1e-6, 0, 0, 1e-6, 1, 3600, 86_400]))
 
 
@@ -124,7 +138,11 @@ MOMENTS = st.tuples(st.integers(0, 200), st.sampled_from([-86_400, -1, -1e-6, 0,
     dates=st.lists(st.one_of(st.none(), st.integers(-3, 3)), min_size=1, max_size=4),
     every=st.integers(1, 9),
     until=st.integers(0, 200),
-    asked=st.lists(st.tuples(st.booleans(), MOMENTS, st.one_of(st.none(), MOMENTS)), min_size=3, max_size=9),
+    asked=st.lists(
+        st.tuples(st.booleans(), st.one_of(st.just((-1, 0)), MOMENTS), st.one_of(st.none(), MOMENTS)),
+        min_size=6,
+        max_size=12,
+    ),
 )
 def test_every_question_has_the_answer_of_the_whole_log(
     shelf: Shelf, history: History, steps: Any, dates: Any, every: int, until: int, asked: Any

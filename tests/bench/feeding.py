@@ -10,7 +10,10 @@ from msgspec import Struct
 from application.answers import Answer
 from application.requests import Request
 from infrastructure.eventstore.committer import Committer
+from infrastructure.memory import keep_what_is_here
 from infrastructure.redis.market_clock import WallClock
+from infrastructure.settings import Settings
+from infrastructure.wiring import committer_settings
 from tests.bench.stories import SYMBOLS, fill_of, limit_order
 
 WINDOW = 2_048
@@ -27,11 +30,14 @@ class Fed(Struct, kw_only=True):
 
 
 class Feeder:
-    """A committer of its own, and what it is given."""
+    """A committer of its own, with the settings and rules that a deployment has by default, and what it is given."""
 
     def __init__(self, url: str) -> None:
+        keep_what_is_here()  # as the roles do
         self.batches: list[int] = []
-        self.committer = Committer(url, clock=WallClock(), on_commit=self._note).start()
+        self.committer = Committer(
+            url, clock=WallClock(), settings=committer_settings(Settings()), on_commit=self._note
+        ).start()
 
     def feed(self, requests: Sequence[Request], *, until: float | None = None) -> Fed:
         """Give all of these, or as many as fit until then, and wait for the last answer.

@@ -10,7 +10,7 @@ from tests.bench.servers import Bench
 from tests.soak.rebuild_speed import Speed
 from tests.soak.rebuild_speed import measure as rebuilt
 
-EVENTS = 100_000 if QUICK else 1_000_000
+EVENTS = 50_000 if QUICK else 500_000
 MANY = int(os.environ.get("REBUILD_EVENTS") or (200_000 if QUICK else 10_000_000))
 PARALLEL = (1, 2)
 

@@ -21,7 +21,7 @@ from tests.bench.servers import Bench, until
 from tests.bench.stories import SYMBOLS, Story, trade
 from tests.bench.visible import is_projected
 
-EVENTS = 120_000 if QUICK else 300_000
+EVENTS = 100_000 if QUICK else 200_000
 RATE = 1_000.0
 TRADERS = 500
 WARM_S = 3.0

@@ -25,7 +25,7 @@ from tests.bench.plan import QUICK, ROUNDS, Path, Row
 from tests.bench.servers import Bench, until
 from tests.bench.stories import Story, positions_of, trade
 
-EVENTS = 200_000 if QUICK else 2_000_000
+EVENTS = 200_000 if QUICK else 1_000_000
 ACCOUNTS = 500
 TARGET = 200_000.0
 LEAST = 0.97

@@ -17,7 +17,6 @@ from application.answers import Answer
 from application.handlers import handle
 from application.ledger import Ledger
 from application.requests import Metadata
-from application.rules import TradingRules
 from domain.aggregate import Aggregate
 from domain.facts import TOPICS
 from domain.order import Order
@@ -25,6 +24,8 @@ from domain.terms import OrderType, Side, TimeInForce
 from infrastructure.eventstore.log import COLUMNS, last_row
 from infrastructure.eventstore.mapper import encode_event
 from infrastructure.postgres.connections import connect
+from infrastructure.settings import Settings
+from infrastructure.trading_rules import trading_rules
 from interfaces.http.ids import fresh_id
 
 # The last is json, whose binary form is its text.
@@ -32,7 +33,6 @@ TYPES = ["int8", "uuid", "int8", "text", "bytea", "uuid", "timestamptz", "text"]
 SYMBOLS = [f"{a}{b}{c}" for a in "ABCDEFGHIJ" for b in "KLMNOPQRST" for c in "ABCDEFGHIJ"]
 """A thousand."""
 
-COLLAR = Decimal("0.05")
 CASH = Decimal("100000000.00")
 FLUSH = 50_000
 
@@ -48,6 +48,9 @@ class Story:
         self._aggregates: dict[UUID, Aggregate] = {}
         self._rows: list[tuple[Any, ...]] = []
         self._now = datetime.now(UTC) - timedelta(hours=1)
+        self._rules = trading_rules(
+            Settings()
+        )  # a deployment's: charges, and the days on which trades settle
         self._metadata = ""
         self.acts_as(uuid4())
 
@@ -66,7 +69,7 @@ class Story:
     def decide(self, command: c.Command) -> Answer:
         """Have a command decided, and keep its events to be written. Raises its Refusal."""
         self._now += timedelta(microseconds=50)
-        ledger = Ledger(self._load, now=self._now, rules=TradingRules(collar=COLLAR))
+        ledger = Ledger(self._load, now=self._now, rules=self._rules)
         answer = handle(command, ledger)
         for event in ledger.decided():
             self.position += 1

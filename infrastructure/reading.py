@@ -22,6 +22,7 @@ from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustEx
 from infrastructure.eventstore.log import LOG_LOCK, Recorded, has_account, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer
+from infrastructure.memory import collecting_later
 from infrastructure.news import News
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import column_list, row_from
@@ -246,7 +247,8 @@ class History:
         if explain or whole:
             with self._pool.connection() as connection:
                 rows = self._known(connection, account_id, log_position, at, min_position)
-            return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
+            with collecting_later():
+                return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
         with self._pool.connection() as connection:
             self._require_known(connection, known, min_position)
             standing = recall(connection, account_id, known, effective_at=effective_at)

@@ -54,11 +54,19 @@ _KEEP = (
     "INSERT INTO account_snapshots (account_id, version, log_position, recorded_at, dated, state)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 )
-_LAST = (
+_OF_ACCOUNT = (
     "SELECT log_position, dated, state FROM account_snapshots WHERE account_id = %s AND version = %s"
-    " AND (%s::bigint IS NULL OR log_position <= %s) AND (%s::timestamptz IS NULL OR recorded_at <= %s)"
-    " ORDER BY log_position DESC LIMIT 1"
 )
+_LAST = {  # by which bounds there are, so that an index leads to the one row
+    (False, False): f"{_OF_ACCOUNT} ORDER BY log_position DESC LIMIT 1",
+    (True, False): f"{_OF_ACCOUNT} AND log_position <= %s ORDER BY log_position DESC LIMIT 1",
+    (
+        False,
+        True,
+    ): f"{_OF_ACCOUNT} AND recorded_at <= %s ORDER BY recorded_at DESC, log_position DESC LIMIT 1",
+    (True, True): f"{_OF_ACCOUNT} AND log_position <= %s AND recorded_at <= %s"
+    " ORDER BY recorded_at DESC, log_position DESC LIMIT 1",
+}
 _FIRST_AFTER = (
     "SELECT log_position FROM account_snapshots WHERE account_id = %s AND version = %s AND recorded_at > %s"
     " ORDER BY recorded_at, log_position LIMIT 1"
@@ -94,8 +102,10 @@ class AccountSnapshots:
 
     def last(self, *, up_to: int | None = None, at: datetime | None = None) -> Kept | None:
         """The last one up to a position and a moment, both inclusive."""
+        sql = _LAST[up_to is not None, at is not None]
+        bounds = [bound for bound in (up_to, at) if bound is not None]
         found = self._connection.execute(
-            _LAST, (*self._key, up_to, up_to, at, at), prepare=True, binary=True
+            sql.encode(), (*self._key, *bounds), prepare=True, binary=True
         ).fetchone()
         return None if found is None else Kept(*found)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from infrastructure.eventstore.account_snapshots import AccountSnapshotter
+from infrastructure.memory import keep_what_is_here
 from infrastructure.past import open_history
 from infrastructure.postgres.connections import connect
 from infrastructure.reading import History
@@ -50,10 +51,11 @@ def measure(bench: Bench) -> list[Row]:
     _make_examiner(settings, examiner)
     began = time.process_time()
     taken = AccountSnapshotter(
-        settings.database_url or "", every=settings.snapshot_every, patience=600
+        settings.database_url or "", every=settings.account_snapshot_every, patience=600
     ).take()
     spent = time.process_time() - began
     bench.settle()
+    keep_what_is_here()  # as the roles do
     with open_history(settings.database_url or "", _tomorrow) as history:
         rows = [
             _here(history, "known", long, short, _known),

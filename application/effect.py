@@ -4,7 +4,7 @@ A fact counts to the beginning of its `effective_on` (UTC) when it has one, else
 correction or a reversal of the same day counts to just when the fact counted that it is about.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 
 from domain.aggregate import Event, EventRef
@@ -18,12 +18,33 @@ def in_effect(history: History, effective_at: datetime) -> Iterator[tuple[int, E
     A fact that was taken back after that moment, with nothing put in its place, is left out together with its
     reversal: it never was. All else that was taken back is folded with what took it back.
     """
+    counts = counting(history, effective_at)
+    return ((position, event) for position, event in history if counts(event))
+
+
+def counting(history: History, effective_at: datetime) -> Callable[[Event], bool]:
+    """Says of each of these events whether it counts to a moment or earlier.
+
+    All *dated* events of the account and what they are about must be among them; no other has a say.
+    """
     by_ref = {_ref_of(event): event for _, event in history}
     never_were = _taken_back_after(history, effective_at)
-    for position, event in history:
+
+    def counts(event: Event) -> bool:
         of = reversed_by(event) or _ref_of(event)
-        if of not in never_were and effective_moment(event, by_ref) <= effective_at:
-            yield position, event
+        return of not in never_were and effective_moment(event, by_ref) <= effective_at
+
+    return counts
+
+
+def is_dated(event: Event) -> bool:
+    """Whether an event may count to another time than that of its record, or keep one from counting."""
+    return event.effective_on is not None or bool(refs_of(event))
+
+
+def refs_of(event: Event) -> list[EventRef]:
+    """The events that it takes back or corrects."""
+    return [ref for ref in (reversed_by(event), event.corrects) if ref is not None]
 
 
 def effective_moment(event: Event, by_ref: Mapping[EventRef, Event]) -> datetime:

@@ -14,9 +14,13 @@ from application.views import PositionAsOf, account_view, order_view, position_v
 from domain.account import Account, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import MomentMustBeWithinTheAccountsLife
+from domain.facts import AGGREGATE_OF
 from domain.order import Order
 from domain.position import Position
 from domain.values import Money, Price
+
+_WHOLE = (Account, Position)
+"""Kinds of which a snapshot has every aggregate."""
 
 
 class QuoteUsed(Struct, frozen=True, kw_only=True):
@@ -59,6 +63,23 @@ class AccountAsOf(Struct, frozen=True, kw_only=True):
     lineage: dict[str, list[Contribution]] | UnsetType = UNSET
 
 
+class AccountSnapshot(Struct, frozen=True, kw_only=True):
+    """What an answer about an account rests on, after the event at `log_position`, so that the fold can go on from here.
+
+    Of the orders only the open ones: no fact opens an ended one again. What no answer tells of is not in it.
+    `changed_at` has the log position of each order's last event.
+    """
+
+    log_position: int
+    recorded_at: datetime
+    events: int
+    account: Account
+    positions: list[Position]
+    orders: list[Order]
+    changed_at: dict[UUID, int]
+    quotes: list[QuoteUsed]
+
+
 class Standing:
     """A whole account while its events are folded, oldest first."""
 
@@ -69,14 +90,50 @@ class Standing:
         self._changed_at: dict[UUID, int] = {}
         self._quotes: dict[str, QuoteUsed] = {}
         self._count = 0
-        self._last: Event | None = None
+        self._recorded_at: datetime | None = None
+
+    @classmethod
+    def of(cls, snapshot: AccountSnapshot) -> "Standing":
+        """The account as it was kept. From here on it takes in events by `go_on`."""
+        standing = cls(snapshot.account.id)
+        every: list[Aggregate] = [snapshot.account, *snapshot.positions, *snapshot.orders]
+        standing.aggregates = {one.id: one for one in every}
+        standing.log_position, standing._count = snapshot.log_position, snapshot.events
+        standing._changed_at = dict(snapshot.changed_at)
+        standing._quotes = {one.symbol: one for one in snapshot.quotes}
+        standing._recorded_at = snapshot.recorded_at
+        return standing
+
+    def snapshot(self) -> AccountSnapshot:
+        """The account as it stands now. Raises MomentMustBeWithinTheAccountsLife while it has not been opened."""
+        account, every = self.account, self.aggregates.values()
+        orders = [one for one in every if isinstance(one, Order) and one.is_open]
+        return AccountSnapshot(
+            log_position=self.log_position,
+            recorded_at=self._last_recorded_at,
+            events=self._count,
+            account=account,
+            positions=[one for one in every if isinstance(one, Position)],
+            orders=orders,
+            changed_at={one.id: self._changed_at[one.id] for one in orders},
+            quotes=list(self._quotes.values()),
+        )
+
+    def go_on(self, history: Iterable[tuple[int, Event]]) -> None:
+        """Fold further events; those of streams that a snapshot has left out tell nothing, and are only counted."""
+        for position, event in history:
+            is_begun = event.originator_id in self.aggregates or event.originator_version == 1
+            if is_begun or AGGREGATE_OF[type(event)] in _WHOLE:
+                self.take_in(position, event)
+            else:
+                self._count_in(position, event)
 
     def take_in(self, position: int, event: Event) -> Aggregate:
         """Fold one event. Returns the aggregate it changed."""
         aggregate: Aggregate = fold(self.aggregates.get(event.originator_id), (event,))
         self.aggregates[event.originator_id] = aggregate
-        self._changed_at[event.originator_id] = self.log_position = position
-        self._count, self._last = self._count + 1, event
+        self._changed_at[event.originator_id] = position
+        self._count_in(position, event)
         if isinstance(event, Order.Executed) and isinstance(aggregate, Order) and event.quote:
             self._quotes[aggregate.symbol] = QuoteUsed(
                 symbol=aggregate.symbol,
@@ -86,6 +143,20 @@ class Standing:
                 log_position=position,
             )
         return aggregate
+
+    @property
+    def _last_recorded_at(self) -> datetime:
+        assert self._recorded_at is not None, "the account was opened by an event"  # noqa: S101
+        return self._recorded_at
+
+    def _count_in(self, position: int, event: Event) -> None:
+        self.log_position, self._recorded_at = position, event.recorded_at
+        self._count += 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the account has been opened."""
+        return isinstance(self.aggregates.get(self.account_id), Account)
 
     @property
     def account(self) -> Account:
@@ -104,15 +175,14 @@ class Standing:
 
     def answer(self, *, effective_at: datetime | None = None, lineage: Lineage | None = None) -> AccountAsOf:
         """The account as it stands now in the fold. Raises MomentMustBeWithinTheAccountsLife."""
-        account, last, every = self.account, self._last, self.aggregates.values()
-        assert last is not None, "the account was opened by an event"  # noqa: S101
+        account, every = self.account, self.aggregates.values()
         positions = [position_view(one) for one in every if isinstance(one, Position)]
         open_orders = [one for one in every if isinstance(one, Order) and one.is_open]
         orders = [order_view(one, self._changed_at[one.id]) for one in open_orders]
         return AccountAsOf(
             account_id=self.account_id,
             log_position=self.log_position,
-            recorded_at=last.recorded_at,
+            recorded_at=self._last_recorded_at,
             events=self._count,
             **account_view(account),
             positions=sorted(positions, key=lambda one: one.symbol),

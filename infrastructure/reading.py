@@ -20,12 +20,14 @@ from application.walking import OrderWalk, walk
 from domain.aggregate import Event
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
 from infrastructure.archiving.reading import Wanted, archived_async
-from infrastructure.eventstore.log import LOG_LOCK, Recorded, last_row, read_account
+from infrastructure.eventstore.log import LOG_LOCK, Recorded, has_account, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer
+from infrastructure.memory import collecting_later
 from infrastructure.news import News
 from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import column_list, row_from
+from infrastructure.recalling import Known, recall
 from projections.catalogue import BY_NAME
 from projections.projection import Projection
 from projections.questions import Lookup, Question
@@ -250,11 +252,23 @@ class History:
         *,
         effective_at: datetime | None = None,
         explain: bool = False,
+        whole: bool = False,
     ) -> AccountAsOf:
-        """The same, in the calling thread."""
+        """The same, in the calling thread. `whole` folds from the account's first event on, without snapshots, as
+        an explained answer always does.
+        """
+        known = Known(log_position, at)
+        if explain or whole:
+            with self._pool.connection() as connection:
+                rows = self._known(connection, account_id, log_position, at, min_position)
+            with collecting_later():
+                return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
         with self._pool.connection() as connection:
-            rows = self._known(connection, account_id, log_position, at, min_position)
-        return account_as_of(account_id, _events(rows), effective_at=effective_at, explain=explain)
+            self._require_known(connection, known, min_position)
+            standing = recall(connection, account_id, known, effective_at=effective_at)
+            if not standing.log_position:
+                _require_account(connection, account_id)
+        return standing.answer(effective_at=effective_at)
 
     def _known(
         self,
@@ -265,14 +279,28 @@ class History:
         min_position: int | None = None,
     ) -> list[Recorded]:
         """The account's rows that were recorded up to there, for ever the same ones."""
-        reached = last_row(connection)[0]
-        if min_position is not None and reached < min_position:
-            raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
-        self._require_past(connection, log_position, at)
+        self._require_known(connection, Known(log_position, at), min_position)
         rows = read_account(connection, account_id, up_to=log_position, at=at)
-        if not rows and not read_account(connection, account_id, up_to=None, at=None):
-            raise AccountMustExist(f"there is no account {account_id}")
+        if not rows:
+            _require_account(connection, account_id)
         return rows
+
+    def _require_known(
+        self, connection: psycopg.Connection[Any], known: Known, min_position: int | None
+    ) -> None:
+        """Nothing more will be recorded up to there."""
+        end, recorded_at = last_row(connection)
+        if min_position is not None and end < min_position:
+            raise ReadTableMustReachPosition(wanted=min_position, reached=end)
+        if known.log_position is not None and known.log_position > end:
+            raise InstantMustBeWellFormed(f"the log ends at {end}")
+        if known.at is None or (recorded_at is not None and known.at < recorded_at):
+            return  # the log's time never runs backwards: nothing can be recorded there any more
+        if known.at >= self._now():
+            raise InstantMustBeWellFormed(f"{known.at.isoformat()} has not passed")
+        # What is being decided right now may bear this moment's stamp: wait for its commit.
+        with connection.transaction():
+            connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
 
     def difference(self, account_id: UUID, from_: Instant, to: Instant) -> AccountDifference:
         """What is different at `to` from what was at `from_`, both inclusive, in the calling thread.
@@ -300,19 +328,10 @@ class History:
             raise OrderMustExist(f"there is no order {order_id}")
         return walk(order_id, found[0], _events(_through_the_last_about(order_id, rows)))
 
-    def _require_past(
-        self, connection: psycopg.Connection[Any], log_position: int | None, at: datetime | None
-    ) -> None:
-        end, recorded_at = last_row(connection)
-        if log_position is not None and log_position > end:
-            raise InstantMustBeWellFormed(f"the log ends at {end}")
-        if at is None or (recorded_at is not None and at < recorded_at):
-            return  # the log's time never runs backwards: nothing can be recorded there any more
-        if at >= self._now():
-            raise InstantMustBeWellFormed(f"{at.isoformat()} has not passed")
-        # What is being decided right now may bear this moment's stamp: wait for its commit.
-        with connection.transaction():
-            connection.execute(WAIT_FOR_LOCK, (LOG_LOCK,))
+
+def _require_account(connection: psycopg.Connection[Any], account_id: UUID) -> None:
+    if not has_account(connection, account_id):
+        raise AccountMustExist(f"there is no account {account_id}")
 
 
 def _events(rows: Sequence[Recorded]) -> Iterator[tuple[int, Event]]:

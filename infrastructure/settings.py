@@ -67,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     projectors: Annotated[int, Meta(ge=1, le=64)] = 1  # processes that `daybook up` starts
     login_hours: int = 24
     snapshot_every: int = 1000
+    account_snapshot_every: Annotated[int, Meta(ge=10)] = 250
     cache_aggregates: int = 200_000
     queue_limit: int = 10_000
     requests_limit: int = 1_000

@@ -27,6 +27,7 @@ from infrastructure.books.downloads import Exports
 from infrastructure.books.watching import BooksWatch
 from infrastructure.clocks import StampingClock
 from infrastructure.correcting import Originals
+from infrastructure.eventstore.account_snapshots import AccountSnapshotter
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.snapshots import Snapshotter
 from infrastructure.executing.executor import Executor
@@ -463,6 +464,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("transfers", 1, _transfers_due(at_hand).run),
         Job("blocks", 0.5, BlocksEnd(url, committer=committer, clock=clock).end),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
+        Job("account snapshot", 30, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
         Job("purge", 3600, lambda: purge_expired(url)),
     ]
 

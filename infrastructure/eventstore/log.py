@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection, Cursor
 
-from domain.aggregate import Event
+from domain.aggregate import Event, EventRef
 from domain.order import Order
 from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.recorded import Recorded as Recorded
@@ -28,6 +28,11 @@ READ_AFTER = (
 APPEND = (
     f"INSERT INTO stored_events ({COLUMNS}) SELECT p, i, v, t, s, a, r, m::json"
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
+)
+_NAMED = (
+    f"SELECT {COLUMNS} FROM stored_events JOIN unnest(%s::uuid[], %s::bigint[]) AS named(id, version)"
+    " ON originator_id = named.id AND originator_version = named.version"
+    " WHERE account_id = %s ORDER BY notification_id"
 )
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
 _AT = f"SELECT {COLUMNS} FROM stored_events WHERE notification_id = %s"
@@ -97,22 +102,64 @@ def read_after(connection: Connection[Any], position: int, *, limit: int) -> lis
 
 
 def read_account(
-    connection: Connection[Any], account_id: UUID, *, up_to: int | None, at: datetime | None
+    connection: Connection[Any],
+    account_id: UUID,
+    *,
+    after: int = 0,
+    up_to: int | None = None,
+    at: datetime | None = None,
 ) -> list[Recorded]:
-    """All rows of one account up to a position or a moment, both inclusive, in order, archived ones among them.
-
-    Raises ArchiveMustBeReadable.
+    """All rows of one account after a position, up to a position or a moment, both inclusive, in order, archived ones
+    among them. Raises ArchiveMustBeReadable.
     """
-    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s"
-    parameters: list[Any] = [account_id]
+    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id > %s"
+    parameters: list[Any] = [account_id, after]
     if up_to is not None:
         sql += " AND notification_id <= %s"
         parameters.append(up_to)
     if at is not None:
         sql += " AND recorded_at <= %s"
         parameters.append(at)
-    found = rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters))
-    return with_archived(connection, found, Wanted(account_id=account_id, up_to=up_to, at=at))
+    found = rows_of(connection.execute((sql + " ORDER BY notification_id").encode(), parameters, binary=True))
+    return with_archived(connection, found, Wanted(account_id=account_id, after=after, up_to=up_to, at=at))
+
+
+def read_some(connection: Connection[Any], account_id: UUID, positions: Sequence[int]) -> list[Recorded]:
+    """The rows of one account at these positions, in order, wherever they are. Raises ArchiveMustBeReadable."""
+    sql = f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id = ANY(%s) ORDER BY notification_id"
+    found = rows_of(connection.execute(sql.encode(), (account_id, list(positions)), binary=True))
+    if len(found) == len(positions):
+        return found
+    some = frozenset(positions)
+    wanted = Wanted(account_id=account_id, after=min(some) - 1, up_to=max(some))
+    return with_archived(connection, found, wanted, keep=lambda row: row.log_position in some)
+
+
+def read_named(connection: Connection[Any], account_id: UUID, events: Sequence[EventRef]) -> list[Recorded]:
+    """The rows of these events, as far as they are of that account, in order, wherever they are.
+
+    Raises ArchiveMustBeReadable.
+    """
+    names = {(one.originator_id, one.originator_version) for one in events}
+    ids, versions = [name[0] for name in names], [name[1] for name in names]
+    found = rows_of(connection.execute(_NAMED, (ids, versions, account_id), binary=True))
+    if len(found) == len(names):
+        return found
+    return with_archived(
+        connection,
+        found,
+        Wanted(account_id=account_id),
+        keep=lambda row: (row.originator_id, row.originator_version) in names,
+    )
+
+
+def has_account(connection: Connection[Any], account_id: UUID) -> bool:
+    """Whether there is any row of an account, archived or not."""
+    sql = (
+        "SELECT FROM stored_events WHERE account_id = %(of)s UNION ALL"
+        " SELECT FROM archived_streams WHERE account_id = %(of)s LIMIT 1"
+    )
+    return connection.execute(sql, {"of": account_id}).fetchone() is not None
 
 
 def read_stream(connection: Connection[Any], originator_id: UUID, *, after: int = 0) -> list[Recorded]:

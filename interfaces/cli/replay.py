@@ -44,6 +44,7 @@ def replay(  # noqa: PLR0913  the flags of a command are its parameters
     compare: str | None = None,
     format: Format = "table",
     explain: Flag = False,
+    whole_log: Flag = False,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -67,6 +68,8 @@ def replay(  # noqa: PLR0913  the flags of a command are its parameters
         table for people, json, or beancount.
     explain
         Name the events that made each number.
+    whole_log
+        Fold every event of the account, without snapshots; the answer is the same. --explain always does.
     """
 
     def work(history: History) -> None:
@@ -74,7 +77,7 @@ def replay(  # noqa: PLR0913  the flags of a command are its parameters
             first = _only(at, known_at, log_position, is_plain=format != "beancount" and not explain)
             show_difference(history.difference(account, first, instant_in(compare)), as_json=format == "json")
             return
-        then = _then(history, account, _asked(at, known_at, log_position), explain=explain)
+        then = _then(history, account, _asked(at, known_at, log_position), explain=explain, whole=whole_log)
         if format == "json":
             print(msgspec.json.encode(then).decode())
         elif format == "beancount":
@@ -154,13 +157,14 @@ def _only(at: str | None, known_at: str | None, log_position: int | None, *, is_
     return log_position or moment_or_day(at or known_at or "")
 
 
-def _then(history: History, account_id: UUID, asked: Asked, *, explain: bool) -> AccountAsOf:
+def _then(history: History, account_id: UUID, asked: Asked, *, explain: bool, whole: bool) -> AccountAsOf:
     return history.as_of_now(
         account_id,
         asked.log_position,
         asked.known_at,
         effective_at=asked.effective_at,
         explain=explain,
+        whole=whole,
     )
 
 

@@ -1,6 +1,7 @@
 """Every path, in the order of the table."""
 
 from tests.bench import (
+    as_of,
     cold_start,
     commands,
     executor,
@@ -35,6 +36,7 @@ PATHS: tuple[Path, ...] = (
     quote_to_fill.PATH,
     reads.PATH,
     overload.PATH,
+    as_of.PATH,
     seals.PATH,
     rebuild.PATH,
     rebuild_beside.PATH,

@@ -125,35 +125,46 @@ class Story:
         """All of it trades: three events."""
         self.decide(fill_of(account_id, order_id, symbol, price=price))
 
+    def day_trade(self, account_id: UUID, symbol: str) -> None:
+        """Three purchases, an order that is taken back, and the sale of all: 24 events."""
+        for _ in range(3):
+            self.fill(account_id, self.place(account_id, symbol), symbol)
+        self.cancel(account_id, self.place(account_id, symbol))
+        sale = limit_order(account_id, symbol, side=Side.SELL, quantity=30)
+        self.decide(sale)
+        self.decide(fill_of(account_id, sale.order_id, symbol, price="10.50", quantity=30))
+
     def cancel(self, account_id: UUID, order_id: UUID) -> None:
         """It is taken back: two events."""
         self.decide(c.CancelOrder(account_id=account_id, order_id=order_id))
 
 
 def limit_order(
-    account_id: UUID, symbol: str, *, side: Side = Side.BUY, price: str = "10.00"
+    account_id: UUID, symbol: str, *, side: Side = Side.BUY, price: str = "10.00", quantity: int = 10
 ) -> c.PlaceOrder:
-    """A limit order for ten shares, good till cancelled."""
+    """A limit order, for ten shares unless told, good till cancelled."""
     return c.PlaceOrder(
         account_id=account_id,
         order_id=fresh_id(),
         symbol=symbol,
         side=side,
         type=OrderType.LIMIT,
-        quantity=Decimal(10),
+        quantity=Decimal(quantity),
         limit_price=Decimal(price),
         time_in_force=TimeInForce.GTC,
     )
 
 
-def fill_of(account_id: UUID, order_id: UUID, symbol: str, *, price: str = "10.00") -> c.ExecuteOrder:
-    """The execution of all ten shares."""
+def fill_of(
+    account_id: UUID, order_id: UUID, symbol: str, *, price: str = "10.00", quantity: int = 10
+) -> c.ExecuteOrder:
+    """The execution of all shares, ten unless told."""
     return c.ExecuteOrder(
         account_id=account_id,
         order_id=order_id,
         symbol=symbol,
         execution_id=fresh_id(),
-        quantity=Decimal(10),
+        quantity=Decimal(quantity),
         price=Decimal(price),
         venue="internal",
         quote=1,

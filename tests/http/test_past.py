@@ -89,7 +89,7 @@ def test_the_command_line_says_the_same(running: Running, lived: Any) -> None:
     asked = {"log_position": second, "explain": "true"}
 
     words = ("replay", account_id, "--log-position", str(second), "--format", "json", "--explain")
-    found = [daybook(running, *words) for _ in range(2)]
+    found = [daybook(running, *words, *how) for how in ((), ("--whole-log",))]
 
     assert [one.returncode for one in found] == [0, 0], found[0].stderr
     assert found[0].stdout == found[1].stdout == customer.get(AS_OF, params=asked).text + "\n"

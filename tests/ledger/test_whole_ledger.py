@@ -608,6 +608,10 @@ class WholeLedger(RuleBasedStateMachine):
         ]
         assert self.world.ask(DAY_ORDERS_PLACED_BEFORE, moment=moment, limit=1000) == due
 
+    @rule()
+    def take_snapshots_of_accounts(self) -> None:
+        self.world.take_snapshots()
+
     @rule(data=st.data())
     def ask_for_the_past(self, data: st.DataObject) -> None:
         account_id = self.account(data.draw(st.integers(0, 2)))

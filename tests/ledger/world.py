@@ -17,6 +17,7 @@ from application.rules import FundingTerms, TradingRules
 from domain.aggregate import Aggregate
 from domain.fees import FeeSchedule, Per, Rate
 from domain.terms import Side
+from infrastructure.eventstore.account_snapshots import AccountSnapshotter
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.log import read_after
 from infrastructure.postgres.connections import async_pool, connect, pool
@@ -86,6 +87,7 @@ class World:
         self._pool.open()
         self._reads = Reads(self._async_pool, News(NOWHERE), patience=0, log_end=lambda: len(self.facts))
         self._history = History(self._pool, self.now)
+        self._snapshots = AccountSnapshotter(url, every=5, looked_at=3)
         by_name = {projection.name: projection for projection in projections}
         self._worker = Worker(url, by_name, batch=LARGE)
         self._worker.start()
@@ -141,8 +143,12 @@ class World:
         return self._loop.run_until_complete(asked).rows
 
     def as_of(self, account_id: UUID, position: int | None, at: datetime | None) -> bytes:
-        """The account as it was, as the bytes that would go out."""
+        """The account as it was, as the bytes that would go out; some of the time from a snapshot."""
         return msgspec.json.encode(self._history.as_of_now(account_id, position, at))
+
+    def take_snapshots(self) -> int:
+        """Keep accounts as they stand now and then."""
+        return self._snapshots.take()
 
     def explained(self, account_id: UUID, position: int | None, at: datetime | None) -> AccountAsOf:
         """The same, with the events that made each number."""

@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from infrastructure.eventstore.account_snapshots import AccountSnapshotter
 from infrastructure.people import People
 from infrastructure.postgres.connections import async_pool
 from infrastructure.privacy.forgetting import follow_erasures
@@ -79,6 +80,7 @@ def leave(running: Running, client: httpx.Client, admin: httpx.Client, ids: dict
     cash = client.get("/api/v1/wallet/balance").json()["cash"]
     assert client.post("/api/v1/wallet/withdraw", json={"amount": cash}).status_code == 201
     assert admin.post(f"/api/v1/admin/accounts/{ids['account_id']}/close").json()["status"] == "closed"
+    assert AccountSnapshotter(running.settings.database_url or "", every=5, looked_at=1).take() > 0
 
 
 def everything(running: Running, servers: Servers, said: str) -> bytes:

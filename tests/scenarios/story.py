@@ -200,7 +200,7 @@ class Story:
                 words = ["replay", account, "--at", moment, "--format", "json"]
                 self.known.before[moment] = self._operator(*words)
             self._operator("archive", "run", "--before", "2026-04")
-            self._operator("hold", "place", account, "--reason", HOLD_REASON)
+            self._operator("hold", "place", account, "--reason", HOLD_REASON, "--by", "counsel")
             self._wait_until_sealed(end)
         seals = self.house.settings.data_dir / "seals"
         shutil.copy(seals / "seals.jsonl", self.house.desk / "copy.jsonl")

@@ -44,7 +44,7 @@ LOOKS = frozenset(
             "actions list",
         ),
         *("projections status", "projections rebuilds", "projections verify"),
-        *("cases list", "cases show", "archive status", "archive verify", "hold list"),
+        *("approvals list", "cases list", "cases show", "archive status", "archive verify", "hold list"),
     )
 )
 EXPORTS = frozenset({"export", "audit export", "audit cat"})

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from infrastructure.auditing.deeds import MOST_ABOUT, WITHHELD, Deed, Kind, as_json, bounded
+from infrastructure.auditing.deeds import MOST_ABOUT, REDACTED, Deed, Kind, as_json, bounded
 from infrastructure.auditing.keeping import keep_now
 from infrastructure.settings import Settings
 
@@ -78,7 +78,7 @@ def write_down(settings: Settings) -> Settings:
 def deed_of(name: str, words: Sequence[str]) -> Deed:
     """A command as a deed. Of its words ids, numbers, days and flags are kept: others may be personal or secret."""
     parts = [part for word in words for part in word.split("=", 1)]
-    kept = [part if _KEPT.fullmatch(part) else WITHHELD for part in parts]
+    kept = [part if _KEPT.fullmatch(part) else REDACTED for part in parts]
     about = [UUID(part) for part in kept if len(part) == 36]
     return Deed(
         log_position=0,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Struct
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from application.requests import Metadata
@@ -32,6 +33,10 @@ _DECIDE = (
 _DONE = (
     "UPDATE approvals SET state = 'done', done_at = coalesce(done_at, now()), outcome = outcome || %s"
     f" WHERE approval_id = %s RETURNING {_COLUMNS}"
+)
+_ALL = (
+    f"SELECT {_COLUMNS} FROM approvals WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)"
+    " AND (%(subject)s::uuid IS NULL OR subject_id = %(subject)s) ORDER BY requested_at DESC, approval_id DESC LIMIT %(limit)s"
 )
 _PAGE = (
     f"SELECT {_COLUMNS} FROM approvals WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)"
@@ -163,6 +168,14 @@ class FourEyes:
         if row is None:
             raise ApprovalMustBeOpen(f"it is {(await self.get(approval_id)).state}")
         return _approval(row)
+
+
+def approvals_in(
+    connection: Connection[Any], *, kind: str | None, subject_id: UUID | None, limit: int
+) -> list[Approval]:
+    """What was asked for, newest first."""
+    parameters = {"kind": kind, "subject": subject_id, "limit": limit}
+    return [_approval(row) for row in connection.execute(_ALL.encode(), parameters).fetchall()]
 
 
 def _approval(row: Any) -> Approval:

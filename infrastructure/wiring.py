@@ -462,7 +462,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("expire", 0.5, ends.expire),
         Job("settle", 1, _settler(settings, at_hand).settle_today),
         Job("transfers", 1, _transfers_due(at_hand).run),
-        Job("blocks", 0.5, BlocksEnd(url, committer=committer, clock=clock).end),
+        Job("blocks", 1, BlocksEnd(url, committer=committer, clock=clock).end),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
         Job("account snapshot", 30, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
         Job("purge", 3600, lambda: purge_expired(url)),

@@ -7,14 +7,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from infrastructure.auditing.deeds import WITHHELD, Deed, Kind, as_json, bounded
+from infrastructure.auditing.deeds import MOST_ABOUT, REDACTED, Deed, Kind, as_json, bounded
 from infrastructure.auditing.keeping import keep_now
 from infrastructure.settings import Settings
 
 OPERATOR = "operator"
 
 SILENT = frozenset(
-    {"up", "api", "projector", "market", "executor", "scheduler", "sealer", "migrate", "demo", "keys create"}
+    (
+        *("up", "api", "projector", "market", "executor", "scheduler", "surveillance", "sealer"),
+        *("migrate", "demo", "keys create"),
+    )
 )
 """Roles, and what works before there is a database."""
 
@@ -22,6 +25,7 @@ LOOKS = frozenset(
     (
         *(
             "users list",
+            "users find",
             "erase list",
             "replay",
             "walk",
@@ -40,6 +44,7 @@ LOOKS = frozenset(
             "actions list",
         ),
         *("projections status", "projections rebuilds", "projections verify"),
+        *("approvals list", "cases list", "cases show", "archive status", "archive verify", "hold list"),
     )
 )
 EXPORTS = frozenset({"export", "audit export", "audit cat"})
@@ -73,7 +78,7 @@ def write_down(settings: Settings) -> Settings:
 def deed_of(name: str, words: Sequence[str]) -> Deed:
     """A command as a deed. Of its words ids, numbers, days and flags are kept: others may be personal or secret."""
     parts = [part for word in words for part in word.split("=", 1)]
-    kept = [part if _KEPT.fullmatch(part) else WITHHELD for part in parts]
+    kept = [part if _KEPT.fullmatch(part) else REDACTED for part in parts]
     about = [UUID(part) for part in kept if len(part) == 36]
     return Deed(
         log_position=0,
@@ -86,6 +91,22 @@ def deed_of(name: str, words: Sequence[str]) -> Deed:
         text=bounded(" ".join(["daybook", name, *kept])),
         about=list(dict.fromkeys(about)),
     )
+
+
+def shown(settings: Settings, name: str, ids: Sequence[UUID]) -> None:
+    """Write down whom a look is about to show, where the command itself did not name them by id."""
+    if not ids or settings.database_url is None:
+        return
+    deed = Deed(
+        log_position=0,
+        kind="look_up",
+        topic=f"daybook {name}",
+        actor=OPERATOR,
+        role="system",
+        text=bounded(f"daybook {name} showed {' '.join(str(one) for one in ids)}"),
+        about=list(ids)[:MOST_ABOUT],
+    )
+    _keep(settings.database_url, deed)
 
 
 def _kind(name: str) -> Kind:

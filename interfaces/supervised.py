@@ -77,13 +77,13 @@ class Terminal:
             if text == b"" or len(rest) > _LONGEST_LINE:
                 lines, rest = [*lines, *([rest] if rest else [])], bytearray()
             buffer[:] = rest
-            self._write(b"".join(b"%-9s | %s\n" % (name.encode(), line) for line in lines))
+            self._write(b"".join(b"%-12s | %s\n" % (name.encode(), line) for line in lines))
 
     def say(self, event: str, *, level: str = "info") -> None:
         """One line of the supervisor's own."""
         at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         if self._is_text:
-            line = f"{'daybook':<9} | {at} {level:<7} {event}"
+            line = f"{'daybook':<12} | {at} {level:<7} {event}"
         else:
             line = json.dumps({"event": event, "level": level, "timestamp": at, "role": "daybook"})
         self._write(f"{line}\n".encode())

@@ -156,13 +156,19 @@ def _sql(month: ArchivedMonth, wanted: Wanted) -> tuple[str, list[Any]]:
         ("account_id = ?", wanted.account_id),
         ("originator_id = ?", wanted.stream_id),
         ("starts_with(topic, ?)", wanted.topic),
-        ("epoch_us(recorded_at) <= ?", None if wanted.at is None else (wanted.at - _UNIX) // _MICROSECOND),
+        ("epoch_us(recorded_at) >= ?", _microseconds(wanted.since)),
+        ("epoch_us(recorded_at) <= ?", _microseconds(wanted.at)),
+        ("list_contains(?, notification_id)", None if wanted.places is None else list(wanted.places)),
     ):
         if value is not None:
             sql += f" AND {condition}"
             parameters.append(value)
     sql += " ORDER BY notification_id"
     return (sql, parameters) if wanted.limit is None else (f"{sql} LIMIT {wanted.limit:d}", parameters)
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _UNIX) // _MICROSECOND
 
 
 def _tables(rows: Iterable[Sequence[bytes]]) -> Iterator[pa.Table]:

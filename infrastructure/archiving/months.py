@@ -21,14 +21,19 @@ _OF_STREAM = " AND m.number IN (SELECT archive FROM archived_streams WHERE origi
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which rows: after a log position, and as far as they fit whatever else is given. `topic` is how topics begin."""
+    """Which rows: after a log position, and as far as they fit whatever else is given. `topic` is how topics begin.
+
+    `since` and `at` are the first and the last moment at which they were recorded; `places` are log positions, in order.
+    """
 
     after: int = 0
     up_to: int | None = None
     account_id: UUID | None = None
     stream_id: UUID | None = None
     topic: str | None = None
+    since: datetime | None = None
     at: datetime | None = None
+    places: Sequence[int] | None = None
     limit: int | None = None
 
     @property
@@ -40,6 +45,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
         parameters: dict[str, Any] = {"after": max(self.after, 0)}
         if self.up_to is not None:
             sql, parameters["up_to"] = sql + " AND m.first_position <= %(up_to)s", self.up_to
+        if self.since is not None:
+            sql, parameters["since"] = sql + " AND m.last_recorded_at >= %(since)s", self.since
         if self.at is not None:
             sql, parameters["at"] = sql + " AND m.first_recorded_at <= %(at)s", self.at
         if self.account_id is not None:

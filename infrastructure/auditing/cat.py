@@ -20,8 +20,9 @@ from domain.aggregate import Event
 from domain.facts import name_of
 from domain.order import Order
 from domain.terms import OrderTerms, OrderType, TimeInForce
-from infrastructure.auditing.spans import first_at
-from infrastructure.eventstore.mapper import decode_event
+from infrastructure.archiving.reading import Wanted, with_archived
+from infrastructure.auditing.spans import span_in_log
+from infrastructure.eventstore.log import COLUMNS, read_stream, rows_of
 from infrastructure.postgres.connections import connect
 
 SPECIFICATION = "4.1.0"
@@ -53,12 +54,8 @@ _TYPES = {
     OrderType.STOP_LIMIT: ("LMT", "STL"),
 }
 _DAY_EVENTS = (
-    "SELECT notification_id, topic, state FROM stored_events WHERE notification_id >= %s AND notification_id < %s"
-    " AND topic LIKE 'Order.%%' ORDER BY notification_id LIMIT %s"
-)
-_EARLIER = (
-    "SELECT topic, state FROM stored_events WHERE originator_id = %s AND originator_version < %s"
-    " ORDER BY originator_version"
+    f"SELECT {COLUMNS} FROM stored_events WHERE notification_id > %s AND notification_id < %s"
+    " AND recorded_at >= %s AND recorded_at < %s AND topic LIKE 'Order.%%' ORDER BY notification_id LIMIT %s"
 )
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -84,8 +81,8 @@ class _Day:
     def lines(self) -> Iterator[Fields]:
         begins = datetime.combine(self._day, time(), EASTERN)
         ends = datetime.combine(self._day + timedelta(days=1), time(), EASTERN)
-        first, end = (first_at(self._connection, moment, in_log=True) for moment in (begins, ends))
-        for position, event in self._events(first, end):
+        first, end = span_in_log(self._connection, begins, ends)
+        for position, event in self._events(first, end, begins, ends):
             before = self._before(event)
             line = self._line(position, event, before)
             after = fold(before, [event])
@@ -94,19 +91,28 @@ class _Day:
                 yield line
             self._tell(position - first + 1, end - first)
 
-    def _events(self, first: int, end: int) -> Iterator[tuple[int, Event]]:
-        while rows := self._connection.execute(_DAY_EVENTS, (first, end, CHUNK)).fetchall():
-            for position, topic, state in rows:
-                yield position, decode_event(topic, state)
-            first = rows[-1][0] + 1
+    def _events(self, first: int, end: int, begins: datetime, ends: datetime) -> Iterator[tuple[int, Event]]:
+        after, last = first - 1, ends - timedelta(microseconds=1)
+        while True:
+            asked = (after, end, begins, ends, CHUNK)
+            found = rows_of(self._connection.execute(_DAY_EVENTS.encode(), asked))
+            wanted = Wanted(after=after, up_to=end - 1, topic="Order.", since=begins, at=last, limit=CHUNK)
+            rows = with_archived(self._connection, found, wanted)
+            for row in rows:
+                yield row.log_position, row.event()
+            if not rows:
+                return
+            after = rows[-1].log_position
 
     def _before(self, event: Event) -> Order | None:
         """The order as it was before an event."""
         known = self._orders.get(event.originator_id)
         if known is not None or event.originator_version == 1:
             return known
-        rows = self._connection.execute(_EARLIER, (event.originator_id, event.originator_version)).fetchall()
-        order: Order | None = fold(None, (decode_event(topic, state) for topic, state in rows))
+        rows = read_stream(self._connection, event.originator_id)
+        order: Order | None = fold(
+            None, (row.event() for row in rows if row.originator_version < event.originator_version)
+        )
         return order
 
     def _remember(self, order: Order) -> None:

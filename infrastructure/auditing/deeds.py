@@ -15,7 +15,7 @@ from domain.errors import Refusal
 Kind: TypeAlias = Literal["refused", "log_in", "log_in_refused", "log_out", "look_up", "export", "act"]
 
 LONGEST_JSON, LONGEST_TEXT, MOST_ABOUT = 4_096, 500, 1_000
-WITHHELD = "withheld"
+REDACTED = "redacted"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+\.[^@\s]")
 _encode = msgspec.json.Encoder().encode
@@ -85,15 +85,15 @@ def of_command(command: Command) -> str:
 
 
 def as_json(what: Any) -> str:
-    """Bounded JSON; what is longer is withheld as a whole."""
+    """Bounded JSON; what is longer is redacted as a whole."""
     text = _encode(what).decode().replace("\\u0000", "")
-    return text if len(text) <= LONGEST_JSON else f'{{"{WITHHELD}":"{len(text)} bytes"}}'
+    return text if len(text) <= LONGEST_JSON else f'{{"{REDACTED}":"{len(text)} bytes"}}'
 
 
 def bounded(text: str) -> str:
     """A text that may be kept: printable, not long, and without an e-mail address."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST_TEXT])
-    return WITHHELD if has_address(plain) else plain
+    return REDACTED if has_address(plain) else plain
 
 
 def has_address(text: str) -> bool:

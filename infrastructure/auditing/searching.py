@@ -15,6 +15,8 @@ from psycopg import Connection
 from psycopg.errors import QueryCanceled
 
 from domain.errors import InputIsWrong
+from infrastructure.archiving.files import rows_in
+from infrastructure.archiving.months import Wanted, months_of
 from infrastructure.auditing.spans import first_at
 from infrastructure.origins import Origin, Origins
 
@@ -52,7 +54,7 @@ class Sought(Struct, frozen=True, kw_only=True):
 class AuditEntry(Struct, frozen=True, kw_only=True):
     """An event, or a deed. `number` is 0 for an event.
 
-    `fact` is the event as it is stored; `request` what was asked, of a deed; `answer` how it was answered, of a
+    `fact` is the event as it is stored, null once its archive was destroyed after its years; `request` what was asked, of a deed; `answer` how it was answered, of a
     command with an idempotency key and of a deed. Address and agent are `erased` once their person is, and null
     when it was none of them: one of our own roles. `about` are the accounts, users and orders a deed named or showed.
     """
@@ -132,7 +134,8 @@ def search(
             "the search takes too long: name an account, an actor or an order, or a shorter span of time"
         ) from None
     where = origins.read_now(connection, list({row[12] for row in rows if row[12] is not None}))
-    return [_entry(row, where) for row in rows]
+    facts = _archived_facts(connection, [row[1] for row in rows if row[0] == "event" and row[-2] is None])
+    return [_entry(row, where, facts) for row in rows]
 
 
 def pages(
@@ -214,7 +217,20 @@ def _span(connection: Connection[Any], sought: Sought, parameters: dict[str, Any
             yield f"a.log_position {sign} %({name})s"
 
 
-def _entry(row: Sequence[Any], where: dict[UUID, Origin]) -> AuditEntry:
+def _archived_facts(connection: Connection[Any], places: list[int]) -> dict[int, str]:
+    """Events that are not in the table any more, by their log positions. Raises ArchiveMustBeReadable.
+
+    Those that were destroyed after their years are left out: the audit still has who, when and what in words.
+    """
+    if not places:
+        return {}
+    wanted = Wanted(after=min(places) - 1, up_to=max(places), places=sorted(places))
+    months = months_of(connection.execute(*wanted.question).fetchall())
+    rows = [row for one in months if one.disposed_at is None for row in rows_in(one, wanted)]
+    return {row.log_position: bytes(row.state).decode() for row in rows}
+
+
+def _entry(row: Sequence[Any], where: dict[UUID, Origin], facts: dict[int, str]) -> AuditEntry:
     *known, request, answer, about, fact, kept = row
     origin = where.get(known[12])
     return AuditEntry(
@@ -238,7 +254,7 @@ def _entry(row: Sequence[Any], where: dict[UUID, Origin]) -> AuditEntry:
         causation_id=known[15],
         idempotency_key=known[16],
         text=known[17],
-        fact=_raw(fact),
+        fact=_raw(facts.get(known[1]) if fact is None and known[0] == "event" else fact),
         request=_raw(request),
         answer=_raw(kept if answer is None else answer),
         about=about,

@@ -9,8 +9,9 @@ from infrastructure.postgres.connections import AsyncPool, lend
 STAFF = frozenset({"compliance", "admin"})
 
 _ACCOUNT_OF = (
-    "SELECT account_id FROM stored_events WHERE originator_id = %s AND originator_version = 1"
-    " AND topic = 'Case.Opened'"
+    "SELECT account_id FROM stored_events WHERE originator_id = %(of)s AND topic LIKE 'Case.%%'"
+    " UNION ALL SELECT account_id FROM archived_streams WHERE originator_id = %(of)s AND last_topic LIKE 'Case.%%'"
+    " LIMIT 1"
 )
 
 
@@ -28,7 +29,7 @@ class CaseDesk:
     async def account_of(self, case_id: UUID) -> UUID:
         """The account a case is about. Raises CaseMustExist."""
         async with lend(self._pool) as connection:
-            row = await (await connection.execute(_ACCOUNT_OF, (case_id,))).fetchone()
+            row = await (await connection.execute(_ACCOUNT_OF, {"of": case_id})).fetchone()
         if row is None:
             raise CaseMustExist(f"there is no case {case_id}")
         return UUID(str(row[0]))

@@ -11,7 +11,10 @@ from domain.case import Alert
 from infrastructure.eventstore.log import last_row
 from infrastructure.surveillance.reading import PAGE, DayOf, read_page
 
-_THERE = "SELECT DISTINCT originator_id FROM stored_events WHERE originator_id = ANY(%s)"
+_THERE = (
+    "SELECT originator_id FROM stored_events WHERE originator_id = ANY(%(ids)s)"
+    " UNION SELECT originator_id FROM archived_streams WHERE originator_id = ANY(%(ids)s)"
+)
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -38,7 +41,7 @@ def replay(
             alerts += watch.take_in(seen, thresholds)
         wanted = [one for one in alerts if one.log_position >= since]
         ids = [one.case_id for one in wanted]
-        there = {row[0] for row in connection.execute(_THERE.encode(), (ids,))} if ids else set()
+        there = {row[0] for row in connection.execute(_THERE.encode(), {"ids": ids})} if ids else set()
         yield from (Found(alert=one, has_case=one.case_id in there) for one in wanted)
         position = up_to
         progress(position, end)

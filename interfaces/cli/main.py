@@ -123,6 +123,7 @@ for _name in (
     "seals",
     "keys",
     "erase",
+    "approvals",
     "audit",
     "archive",
     "hold",

@@ -24,6 +24,7 @@ from infrastructure.privacy.master import MasterKeys
 from infrastructure.settings import Settings
 from infrastructure.wiring import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
+from interfaces.operating import shown
 
 app = App(name="users", help="People who may log in.")
 
@@ -99,7 +100,11 @@ def find(who: str, *, json: Flag = False, general: GeneralFlags = _HERE) -> int:
     """
 
     def work() -> int:
-        found = asyncio.run(_found(_with_servers(general), who.strip()))
+        settings = _with_servers(general)
+        found = asyncio.run(_found(settings, who.strip()))
+        shown(
+            settings, "users find", [one for user in found for one in (user.user_id, user.account_id) if one]
+        )
         for user in found:
             print(msgspec.json.encode(user).decode() if json else _line(user))
         if not found:

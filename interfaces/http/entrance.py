@@ -81,19 +81,23 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         """The next message of the application."""
-        if self._visit.noted is not None and message["type"] == "http.response.start":
-            self._noting = Noting(self._scope, self._visit, message)
-        elif self._noting is None:
-            await self.send(message)
-        else:
+        if self._noting is not None:
             await self._noting.let_through(message, self.send)
+        elif self._visit.noted is not None and message["type"] == "http.response.start":
+            self._noting = Noting(self._scope, self._visit, message)
+        else:
+            self._add_headers(message)
+            await self._send(message)
 
     async def send(self, message: Message) -> None:
-        """Send a message on, the first one with the answer's headers."""
+        """Send a message on, whatever is to be written down."""
+        self._add_headers(message)
+        await self._send(message)
+
+    def _add_headers(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._visit.started = True
             message["headers"] = [*message["headers"], *self._visit.answer_headers]
-        await self._send(message)
 
 
 async def require_role(call: Any) -> None:

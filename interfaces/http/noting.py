@@ -12,7 +12,7 @@ from litestar.types import Message, Send
 from domain.errors import Refusal
 from infrastructure.auditing.deeds import (
     MOST_ABOUT,
-    WITHHELD,
+    REDACTED,
     Deed,
     Kind,
     as_json,
@@ -208,7 +208,7 @@ def _path_ids(scope: Any) -> dict[str, UUID]:
 
 def _query(scope: Any) -> dict[str, str]:
     pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"), max_num_fields=None)[:30]
-    return {bounded(name)[:40]: bounded(value)[:200] if name in KEPT else WITHHELD for name, value in pairs}
+    return {bounded(name)[:40]: bounded(value)[:200] if name in KEPT else REDACTED for name, value in pairs}
 
 
 def _request(scope: Any, query: dict[str, str], body: Any) -> str | None:
@@ -221,23 +221,23 @@ def _request(scope: Any, query: dict[str, str], body: Any) -> str | None:
 
 
 def _decoded(body: bytes) -> Any:
-    """What came in; a text that is no JSON is withheld."""
+    """What came in; a text that is no JSON is redacted."""
     if not body:
         return None
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return WITHHELD
+        return REDACTED
 
 
 def _kept(value: Any, depth: int) -> Any:
     """Of what came in the fields that may be kept."""
     if depth > 3:
-        return WITHHELD
+        return REDACTED
     if isinstance(value, dict):
         fields = list(value.items())[:30]
         return {
-            bounded(name)[:40]: _kept(each, depth + 1) if name in KEPT else WITHHELD for name, each in fields
+            bounded(name)[:40]: _kept(each, depth + 1) if name in KEPT else REDACTED for name, each in fields
         }
     if isinstance(value, list):
         return [_kept(each, depth + 1) for each in value[:20]]
@@ -255,7 +255,7 @@ def _symbol(scope: Any, noted: Noted, query: dict[str, str], body: Any) -> str |
 
 def _key(visit: Visit) -> str | None:
     key = visit.text(b"idempotency-key")
-    return None if key is None else WITHHELD if has_address(key) else bounded(key)[:200]
+    return None if key is None else REDACTED if has_address(key) else bounded(key)[:200]
 
 
 def _is_told(noted: Noted) -> bool:

@@ -156,7 +156,7 @@ def _text(_logger: Any, _method: str, fields: dict[str, Any]) -> str:
     role = fields.pop("role")
     # Under a supervisor every line has the role in front already.
     head = [str(fields.pop("timestamp")), f"{fields.pop('level'):<7}"]
-    head += [] if SUPERVISED in os.environ else [f"{role:<9}"]
+    head += [] if SUPERVISED in os.environ else [f"{role:<12}"]
     event = str(fields.pop("event"))
     line = " ".join([*head, event, *(f"{name}={value}" for name, value in fields.items())])
     return line if exception is None else f"{line}\n{exception}"

@@ -167,7 +167,7 @@ def test_a_failed_log_in_is_found_without_its_address_in_the_clear(
 
     assert (tried["actor"], tried["role"], tried["agent"]) == ("visitor", "visitor", "a burglar")
     assert ids["user_id"] in tried["about"]
-    assert tried["request"]["body"] == {"email": "withheld", "password": "withheld"}
+    assert tried["request"]["body"] == {"email": "redacted", "password": "redacted"}
     assert len(found(staff["admin"], kind="log_in", actor=ids["user_id"])) == 1
     assert client.post("/api/v1/auth/logout").status_code == 204
     assert soon(staff["admin"], kind="log_out", actor=ids["user_id"])
@@ -199,7 +199,7 @@ def test_all_that_a_member_of_staff_did_in_a_day(running: Running, staff: Staff,
 
     about = [each for each in did if each["account_id"] == ids["account_id"]]
     assert {"Account.Suspended", "CloseAccount"} <= {each["topic"] for each in about}
-    assert suspended["request"]["body"] == {"reason": "withheld"}
+    assert suspended["request"]["body"] == {"reason": "redacted"}
     assert suspended["topic"] == "POST /api/v1/admin/accounts/{account_id}/suspend"
     before = found(staff["compliance"], actor=suspended["actor"], to="2020-01-01")
     assert before == []

@@ -42,7 +42,7 @@ class Examination:
         said = [self._say(command) for command in question.commands]
         try:
             CHECKS[question.number](self.house, self.known, said)
-        except AssertionError as error:
+        except (AssertionError, LookupError, ValueError) as error:
             return Examined(question=question, said=said, wrong=_reason(error))
         return Examined(question=question, said=said, wrong=None)
 
@@ -50,7 +50,7 @@ class Examination:
         return self.house.ask(command, *filled(command, self.known.words))
 
 
-def _reason(error: AssertionError) -> str:
+def _reason(error: Exception) -> str:
     """What was expected and is not so: the line that says it."""
     line = traceback.extract_tb(error.__traceback__)[-1]
     return f"{line.line} (line {line.lineno} of {line.name})" + (f": {error}" if str(error) else "")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from infrastructure.privacy import rotating
 from infrastructure.privacy.master import MasterKeys
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import Settings
+from infrastructure.surveillance.running import run_surveillance
 from infrastructure.wiring import run_scheduler, sealer
 from tests.conftest import free_port
 from tests.http.running import Running, executing, quote, serving
@@ -114,6 +114,19 @@ class House:
         finally:
             self._change_a_byte(log_position)
 
+    @contextmanager
+    def one_byte_changed_in_the_archive(self) -> Iterator[None]:
+        """Somebody has changed a byte in the middle of the archived month; put back afterwards."""
+        (file,) = (self.settings.data_dir / "archive").glob("events-*.parquet")
+        whole = file.read_bytes()
+        middle = len(whole) // 2
+        file.chmod(0o600)
+        file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        try:
+            yield
+        finally:
+            file.write_bytes(whole)
+
     def _change_a_byte(self, log_position: int) -> None:
         with psycopg.connect(self._postgres.url(user="postgres")) as connection:
             connection.execute("ALTER TABLE stored_events DISABLE TRIGGER stored_events_are_for_ever")
@@ -163,7 +176,7 @@ def _opened(folder: Path, stack: ExitStack) -> House:
     migrate(postgres.owner_url, MasterKeys.of(settings))
     running = stack.enter_context(serving(settings))
     stack.enter_context(executing(settings))
-    for work in (run_scheduler, _seal, *([_watch] if find_spec("infrastructure.surveillance") else [])):
+    for work in (run_scheduler, _seal, run_surveillance):
         stack.enter_context(_at_work(lambda stop, work=work: work(settings, stop)))
     found = House(running, folder, postgres)
     stack.callback(found.close)
@@ -186,12 +199,6 @@ def _settings(data_dir: Path, postgres: EmbeddedPostgres, redis: EmbeddedRedis) 
 
 def _seal(settings: Settings, stop: threading.Event) -> None:
     sealer(settings).run(stop)
-
-
-def _watch(settings: Settings, stop: threading.Event) -> None:
-    from infrastructure.surveillance.running import run_surveillance
-
-    run_surveillance(settings, stop)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import shutil
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -24,7 +23,7 @@ D = Decimal
 CLIENT_ADDRESS, CLIENT_AGENT = "127.0.0.7", "dora-app/3.1"
 STAFF: dict[str, Role] = {"ann": "admin", "ben": "admin", "eve": "compliance"}
 ROUND_TRIPS = 11
-HOLD_REASON = "inquiry 26-118"
+HOLD_REASON, HOLD_BY = "inquiry 26-118", "counsel"
 
 
 class Known(Struct, kw_only=True):
@@ -128,6 +127,7 @@ class Story:
         }
         done = _done(self.staff["ann"].post("/api/v1/admin/corrections", json=body))
         self.known.facts["corrected"] = done["log_position"]
+        self.known.facts["march_end"] = self._settled_by(done["log_position"])
 
     def wash_sales(self) -> None:
         """1 April: Walt buys and sells the same ten shares again and again. He is blocked, and unblocked by two."""
@@ -140,8 +140,7 @@ class Story:
             for side in ("buy", "sell"):
                 order = self._filled(walt, "IBM", side, "10")
                 self.known.facts["washed"].append(order["order_id"])
-        if find_spec("infrastructure.surveillance"):
-            self._work_the_case()
+        self._work_the_case()
 
     def _work_the_case(self) -> None:
         eve, ann, ben = (self.staff[name] for name in ("eve", "ann", "ben"))
@@ -194,14 +193,10 @@ class Story:
         """March is asked about, archived and put under a hold; then the examiner comes again."""
         end = self.known.facts["last"]
         self._wait_until_sealed(end)
-        if find_spec("interfaces.cli.archive"):
-            account = self.known.words["ACCOUNT"]
-            for moment in ("2026-03-02T14:03:07Z",):
-                words = ["replay", account, "--at", moment, "--format", "json"]
-                self.known.before[moment] = self._operator(*words)
-            self._operator("archive", "run", "--before", "2026-04")
-            self._operator("hold", "place", account, "--reason", HOLD_REASON)
-            self._wait_until_sealed(end)
+        account, moment = self.known.words["ACCOUNT"], "2026-03-02T14:03:07Z"
+        self.known.before[moment] = self._operator("replay", account, "--at", moment, "--format", "json")
+        self._operator("archive", "run", "--before", "2026-04")
+        self._operator("hold", "place", account, "--reason", HOLD_REASON, "--by", HOLD_BY)
         seals = self.house.settings.data_dir / "seals"
         shutil.copy(seals / "seals.jsonl", self.house.desk / "copy.jsonl")
         newest = self.house.ask("daybook seals list", "seals", "list", "--limit", "1", "--json")
@@ -249,6 +244,16 @@ class Story:
 
         found: dict[str, Any] = until(filled, seconds=30)
         return found
+
+    def _settled_by(self, position: int) -> int:
+        """Where March ends: the scheduler settles Monday's trades when Friday begins, before or after the correction."""
+
+        def settled() -> Any:
+            asked = {"account_id": self.known.words["ACCOUNT"], "type": "Account.Settled"}
+            return self.staff["ann"].get("/api/v1/compliance/audit", params=asked).json()["items"]
+
+        (found,) = until(settled, seconds=30)
+        return max(position, int(found["log_position"]))
 
     def _wait_until_sealed(self, position: int) -> None:
         def is_sealed() -> bool:

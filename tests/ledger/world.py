@@ -73,6 +73,7 @@ class World:
         self.books = Books()
         self.aggregates: dict[UUID, Any] = {}
         self.answers: list[tuple[tuple[Any, ...], bytes]] = []
+        self.found: list[AssertionError] = []
         self._projections, self._forgets = projections, forgets
         settings = CommitterSettings(cache_aggregates=8, rules=TradingRules(fees=FEES))
         self.committer = Committer(url, clock=self, settings=settings).start()

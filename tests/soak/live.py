@@ -110,7 +110,7 @@ def kill(process: ForkServerProcess, number: signal.Signals) -> None:
 def failover(url: str, number: signal.Signals, *, patience: float = 60) -> float:
     """Seconds until events that came after one of two projectors was hit are folded everywhere."""
     with started(url, 2, partitions=2) as projectors:
-        until(lambda: leaseholders(url) == 2 and min(positions(url), default=0) == end_of(url), patience)
+        until(lambda: leaseholders(url) == 2 and min(positions(url), default=-1) == end_of(url), patience)
         kill(projectors[0], number)
         hit = time.monotonic()
         end = lengthen(url, end_of(url) + 500)

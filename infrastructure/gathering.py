@@ -16,7 +16,7 @@ from infrastructure.postgres.connections import AsyncPool, lend
 from infrastructure.projecting.tables import row_from
 from projections.catalogue import BY_NAME
 from projections.projection import Key
-from projections.questions import Lookup
+from projections.questions import Lookup, Lookups
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -93,3 +93,31 @@ class Gatherer:
             row = row_from(self._projection, values)
             found[tuple(getattr(row, name) for name in self._lookup.by)].append(row)
         return found
+
+
+class GathererOfSeveral:
+    """Answers several look-ups of a key at once: the rows of each."""
+
+    def __init__(self, pool: AsyncPool, lookups: Lookups) -> None:
+        self._pool = pool
+        self._none: list[list[Any]] = [[] for _ in lookups.each]
+        types = {column.name: column.sql_type for column in BY_NAME[lookups.each[0].projection].table.columns}
+        self._sql = lookups.sql(tuple(types[name] for name in lookups.by)).encode()
+        self._decoders = [msgspec.json.Decoder(list[lookup.row]).decode for lookup in lookups.each]  # type: ignore[name-defined]  # a value
+        self._gathering: Gathering[Key, list[list[Any]]] = Gathering(self._rows)
+
+    async def ask(self, key: Key) -> list[list[Any]]:
+        """The rows of a key, by look-up, read after this call began."""
+        return await self._gathering.ask(key) or self._none
+
+    async def _rows(self, keys: Sequence[Key]) -> dict[Key, list[list[Any]]]:
+        columns = [list(values) for values in zip(*keys, strict=True)]
+        async with lend(self._pool) as connection:
+            cursor = await connection.execute(self._sql, columns, prepare=True)
+            rows = await cursor.fetchall()
+        return {keys[number - 1]: self._decoded(texts) for number, *texts in rows}
+
+    def _decoded(self, texts: Sequence[bytes | None]) -> list[list[Any]]:
+        return [
+            [] if text is None else decode(text) for decode, text in zip(self._decoders, texts, strict=True)
+        ]

@@ -22,7 +22,7 @@ from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustEx
 from infrastructure.archiving.reading import Wanted, archived_async
 from infrastructure.eventstore.log import LOG_LOCK, Recorded, has_account, last_row, read_account
 from infrastructure.eventstore.mapper import decode_event
-from infrastructure.gathering import Gatherer
+from infrastructure.gathering import Gatherer, GathererOfSeveral
 from infrastructure.memory import collecting_later
 from infrastructure.news import News
 from infrastructure.postgres.connections import AsyncPool, lend
@@ -30,7 +30,7 @@ from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.recalling import Known, recall
 from projections.catalogue import BY_NAME
 from projections.projection import Projection
-from projections.questions import Lookup, Question
+from projections.questions import Lookup, Lookups, Question
 
 T = TypeVar("T", bound=Struct)
 R = TypeVar("R")
@@ -72,6 +72,7 @@ class Reads:
         self._log_end = log_end
         self._statements: dict[int, tuple[Question[Any], bytes]] = {}
         self._gatherers: dict[int, tuple[Lookup[Any], Gatherer]] = {}
+        self._several: dict[int, tuple[Lookups, GathererOfSeveral]] = {}
 
     async def many(
         self, question: Question[T] | Lookup[T], *, min_position: int | None = None, **parameters: Any
@@ -80,12 +81,7 @@ class Reads:
 
         Raises ReadTableMustReachPosition when the table does not get there in time.
         """
-        reached = await self._reach(question.projection, min_position)
-        back = await self._stands_back(question.projection, parameters.get("account_id"))
-        if back is not None:
-            reached = min(reached, back)
-            if min_position is not None and reached < min_position:
-                raise ReadTableMustReachPosition(wanted=min_position, reached=reached)
+        reached = await self._standing(question.projection, min_position, parameters.get("account_id"))
         if isinstance(question, Lookup):
             key = tuple(parameters[name] for name in question.by)
             rows = await self._gatherer(question).ask(key)
@@ -95,11 +91,34 @@ class Reads:
 
     one = many
 
+    async def several(
+        self, lookups: Lookups, *, min_position: int | None = None, **parameters: Any
+    ) -> list[Read[Any]]:
+        """The rows of each look-up as they were at one moment, each table at `min_position` or later.
+
+        Raises ReadTableMustReachPosition.
+        """
+        account_id = parameters.get("account_id")
+        reached = [await self._standing(each.projection, min_position, account_id) for each in lookups.each]
+        found = await self._gatherer_of(lookups).ask(tuple(parameters[name] for name in lookups.by))
+        end = self._end()
+        return [Read(rows, at, max(0, end - at)) for rows, at in zip(found, reached, strict=True)]
+
     async def _ask(self, question: Question[Any], parameters: dict[str, Any]) -> list[Any]:
         projection = BY_NAME[question.projection]
         async with lend(self._pool) as connection:
             found = await connection.execute(self._statement(question), parameters, prepare=True)
             return [_answer(question, projection, values) for values in await found.fetchall()]
+
+    async def _standing(self, name: str, wanted: int | None, account_id: UUID | None) -> int:
+        """Where a projection stands for an account, once it has reached what is wanted."""
+        reached = await self._reach(name, wanted)
+        back = await self._stands_back(name, account_id)
+        if back is not None:
+            reached = min(reached, back)
+            if wanted is not None and reached < wanted:
+                raise ReadTableMustReachPosition(wanted=wanted, reached=reached)
+        return reached
 
     async def _reach(self, name: str, wanted: int | None) -> int:
         """Wait for a projection to come to a position. Returns where it is, as far as is known.
@@ -158,6 +177,12 @@ class Reads:
         known = self._gatherers.get(id(lookup))
         if known is None:
             known = self._gatherers[id(lookup)] = (lookup, Gatherer(self._pool, lookup))
+        return known[1]
+
+    def _gatherer_of(self, lookups: Lookups) -> GathererOfSeveral:
+        known = self._several.get(id(lookups))
+        if known is None:
+            known = self._several[id(lookups)] = (lookups, GathererOfSeveral(self._pool, lookups))
         return known[1]
 
 

@@ -199,3 +199,14 @@ class Balances(Projection):
 
 
 BALANCE_OF_ACCOUNT = Lookup("balances", Balance, by=("account_id",))
+
+
+class CashInOne(Struct, array_like=True, frozen=True, gc=False):
+    """What of a balance is told beside positions."""
+
+    cash: Decimal
+    held: Decimal
+    log_position: int
+
+
+CASH_IN_ONE = Lookup("balances", CashInOne, by=("account_id",), in_one=True)

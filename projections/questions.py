@@ -7,7 +7,7 @@ its fields in the order of the selected columns; `beside` is joined to the table
 serve many who ask at once.
 """
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -49,13 +49,40 @@ class Lookup(Struct, Generic[T], frozen=True):
 
         Answers rows, or with `in_one` the number of each key that has some, from 1, and its rows.
         """
-        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-        joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
         order = "" if self.order is None else f" ORDER BY t.{self.order}"
-        wanted = f"unnest({arrays}) WITH ORDINALITY AS want({', '.join(self.by)}, number)"
-        tables = f" FROM {wanted} JOIN read.{self.projection} t ON {joined}"
+        joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
+        tables = f" FROM {_wanted(self.by, types)} JOIN read.{self.projection} t ON {joined}"
         if self.in_one:
-            fields = ", ".join(f"t.{name}" for name in self.row.__struct_fields__)
-            rows = f"json_agg(json_build_array({fields}){order})"
-            return f"SELECT want.number, {rows}{tables} GROUP BY want.number"
+            return f"SELECT want.number, {self._aggregated()}{tables} GROUP BY want.number"
         return f"SELECT {', '.join('t.' + name for name in columns)}{tables}{order}"
+
+    def _aggregated(self) -> str:
+        fields = ", ".join(f"t.{name}" for name in self.row.__struct_fields__)
+        order = "" if self.order is None else f" ORDER BY t.{self.order}"
+        return f"json_agg(json_build_array({fields}){order})"
+
+    def beside(self) -> str:
+        """All rows of the key `want`, as one value of a statement about other tables too."""
+        joined = " AND ".join(f"t.{name} = want.{name}" for name in self.by)
+        return f"(SELECT {self._aggregated()} FROM read.{self.projection} t WHERE {joined})"  # noqa: S608  constants
+
+
+class Lookups(Struct, frozen=True):
+    """Several look-ups `in_one` by the same columns: one statement answers them, of one moment."""
+
+    each: tuple[Lookup[Any], ...]
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return self.each[0].by
+
+    def sql(self, types: tuple[str, ...]) -> str:
+        """The statement for many keys, as that of a look-up: the number of each key, and its rows in each table."""
+        values = ", ".join(lookup.beside() for lookup in self.each)
+        return f"SELECT want.number, {values} FROM {_wanted(self.by, types)}"  # noqa: S608  constants
+
+
+def _wanted(by: tuple[str, ...], types: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    return f"unnest({arrays}) WITH ORDINALITY AS want({', '.join(by)}, number)"

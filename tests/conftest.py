@@ -35,7 +35,7 @@ _numbers = count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep what Python compiles, also where the environment says not to: tests start some hundred processes."""
-    if sys.dont_write_bytecode and config.cache is not None:
+    if sys.dont_write_bytecode and getattr(config, "cache", None) is not None:
         sys.dont_write_bytecode = False
         sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix

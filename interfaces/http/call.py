@@ -19,7 +19,7 @@ from infrastructure.wiring import ApiParts
 from interfaces.http.fields import kept_for_ever
 from interfaces.http.refusals import BodyMustBeSmall, LoginMustBeValid, RequestMustBeWellFormed
 from interfaces.http.visit import Visit, visit_of
-from projections.questions import Lookup, Question
+from projections.questions import Lookup, Lookups, Question
 
 T = TypeVar("T", bound=Struct)
 
@@ -165,11 +165,17 @@ class Call(LitestarRequest[Login, Any, Any]):
         """Put a question to a read table, at `min_position` or later; `own` makes the caller's own last
         command a minimum too. Raises ReadTableMustReachPosition.
         """
-        wanted = min_position
-        if own:
-            written = self.visit.desk.writes.position(self.account_id)
-            wanted = max(filter(None, (wanted, written)), default=None)
+        wanted = self._own(min_position) if own else min_position
         return await self.parts.reads.many(question, min_position=wanted, **parameters)
+
+    async def read_several(self, lookups: Lookups, *, min_position: int | None) -> list[Read[Any]]:
+        """Look up what the caller has in several read tables, as `read` does with the caller's own last command."""
+        wanted, account_id = self._own(min_position), self.account_id
+        return await self.parts.reads.several(lookups, min_position=wanted, account_id=account_id)
+
+    def _own(self, min_position: int | None) -> int | None:
+        written = self.visit.desk.writes.position(self.account_id)
+        return max(filter(None, (min_position, written)), default=None)
 
     def answered_by(self, read: Read[Any]) -> None:
         """Say in the headers where the read table stood."""

@@ -18,10 +18,13 @@ from interfaces.http.entrance import CUSTOMER
 from interfaces.http.fields import Cursor, Limit, MinPosition
 from interfaces.http.marks import mark
 from interfaces.http.pages import Page, page, place_in
-from projections.balances import BALANCE_OF_ACCOUNT, Balance
+from projections.balances import CASH_IN_ONE, CashInOne
 from projections.positions import POSITIONS_IN_ONE, LotRow, PositionInOne
+from projections.questions import Lookups
 
 TRIES = 5
+
+CASH_AND_SHARES = Lookups((CASH_IN_ONE, POSITIONS_IN_ONE))
 
 
 class _Bought(Struct, frozen=True, gc=False):
@@ -116,21 +119,15 @@ async def positions(
     return Page(items=_views(request, found.items), next_cursor=found.next_cursor)
 
 
-async def _consistent(call: Call, min_position: int | None) -> tuple[Read[Balance], Read[PositionInOne]]:
-    """Cash and shares with the same trades in them: two tables, each read until it has what the other has."""
-    account_id = call.account_id
-    balance = await call.read(BALANCE_OF_ACCOUNT, min_position=min_position, account_id=account_id)
-    shares = await call.read(POSITIONS_IN_ONE, min_position=min_position, account_id=account_id)
+async def _consistent(call: Call, min_position: int | None) -> tuple[Read[CashInOne], Read[PositionInOne]]:
+    """Cash and shares with the same trades in them: looked up again until each table has what the other has."""
+    cash, shares = await call.read_several(CASH_AND_SHARES, min_position=min_position)
     for _ in range(TRIES):
-        cash_moved = balance.row.log_position if balance.row else 0
-        shares_moved = max((row.log_position for row in shares.rows), default=0)
-        if shares.log_position < cash_moved:
-            shares = await call.read(POSITIONS_IN_ONE, min_position=cash_moved, account_id=account_id)
-        elif balance.log_position < shares_moved:
-            balance = await call.read(BALANCE_OF_ACCOUNT, min_position=shares_moved, account_id=account_id)
-        else:
+        moved = max([row.log_position for read in (cash, shares) for row in read.rows], default=0)
+        if min(cash.log_position, shares.log_position) >= moved:
             break
-    return balance, shares
+        cash, shares = await call.read_several(CASH_AND_SHARES, min_position=max(moved, min_position or 0))
+    return cash, shares
 
 
 def _views(call: Call, rows: Sequence[PositionInOne]) -> list[PositionView]:
@@ -177,7 +174,7 @@ def _day_profit(row: PositionInOne, now: Decimal, first: Decimal, began: datetim
     return rounded((row.quantity - quantity) * (now - first) + quantity * now - cost)
 
 
-def _valued(balance: Balance, views: list[PositionView]) -> Portfolio:
+def _valued(balance: CashInOne, views: list[PositionView]) -> Portfolio:
     invested = sum((view.value for view in views), NOTHING)
     unrealised = sum((view.unrealised for view in views), NOTHING)
     realised = sum((view.realised for view in views), NOTHING)

@@ -25,11 +25,12 @@ from infrastructure.projecting.runner import Projector
 from infrastructure.reading import History, News, OrdersNow, Reads
 from infrastructure.redis.wakeups import Announcer
 from projections.activity import ACTIVITY_OF_ACCOUNT
-from projections.balances import BALANCE_OF_ACCOUNT
+from projections.balances import BALANCE_OF_ACCOUNT, CASH_IN_ONE
 from projections.catalogue import PROJECTIONS
 from projections.executions import EXECUTIONS_OF_ORDER
 from projections.orders import ORDER, ORDERS_OF_ACCOUNT
-from projections.positions import POSITIONS_OF_ACCOUNT
+from projections.positions import POSITIONS_IN_ONE, POSITIONS_OF_ACCOUNT
+from projections.questions import Lookups
 from tests.projecting.tripwire import running, until
 from tests.projecting.worked import (
     ANN,
@@ -224,6 +225,29 @@ def test_questions_are_answered_for_one_account_newest_first_page_by_page(desk: 
         ["AAPL", "MSFT"],
         ["398.00", "600.00"],
     ]
+
+
+def test_several_look_ups_at_once_answer_what_each_alone_does(desk: Desk) -> None:
+    work(desk)
+    project(desk.url)
+    both, nobody = Lookups((CASH_IN_ONE, POSITIONS_IN_ONE)), UUID(int=10**9)
+
+    async def ask(r: Reading, account_id: UUID) -> list[list[Any]]:
+        alone = [await r.reads.many(each, account_id=account_id) for each in both.each]
+        at_once = await r.reads.several(both, account_id=account_id)
+        assert [read.log_position for read in at_once] == [read.log_position for read in alone]
+        assert [read.rows for read in at_once] == [read.rows for read in alone]
+        return [read.rows for read in at_once]
+
+    async def asked_together(r: Reading) -> list[list[list[Any]]]:
+        return await asyncio.gather(*(ask(r, account_id) for account_id in (ANN, BOB, nobody)))
+
+    ann, bob, none = reading(desk, asked_together)
+
+    assert str(ann[0][0].cash) == "9460.53"
+    assert len(ann[1]) > 0
+    assert len(bob[0]) == 1
+    assert none == [[], []]
 
 
 def test_an_order_now_is_what_the_log_has_before_any_projector_runs(desk: Desk) -> None:

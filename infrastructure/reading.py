@@ -101,7 +101,7 @@ class Reads:
         account_id = parameters.get("account_id")
         reached = [await self._standing(each.projection, min_position, account_id) for each in lookups.each]
         found = await self._gatherer_of(lookups).ask(tuple(parameters[name] for name in lookups.by))
-        end = self._end()
+        end = self.end()
         return [Read(rows, at, max(0, end - at)) for rows, at in zip(found, reached, strict=True)]
 
     async def _ask(self, question: Question[Any], parameters: dict[str, Any]) -> list[Any]:

@@ -57,8 +57,8 @@ def read_rows(
         next_row = pgconn.get_copy_data
         while (found := next_row(0))[0] > _END_LENGTH:
             chunk.append(bytes(found[1]))
-            if len(chunk) == CHUNK:
-                yield _without_header(chunk)
+            if len(chunk) >= CHUNK and (ready := _without_header(chunk)):
+                yield ready
                 chunk = []
         if found[0] == _END_LENGTH:
             found = next_row(0)

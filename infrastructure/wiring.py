@@ -438,7 +438,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("settle", 1, _settler(settings, at_hand).settle_today),
         Job("transfers", 1, _transfers_due(at_hand).run),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
-        Job("account snapshot", 30, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
+        Job("account snapshot", 10, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
         Job("purge", 3600, lambda: purge_expired(url)),
     ]
 

@@ -464,7 +464,7 @@ def _jobs(settings: Settings, at_hand: Deciding) -> list[Job]:
         Job("transfers", 1, _transfers_due(at_hand).run),
         Job("blocks", 1, BlocksEnd(url, committer=committer, clock=clock).end),
         Job("snapshot", 30, Snapshotter(url, every=settings.snapshot_every).take),
-        Job("account snapshot", 30, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
+        Job("account snapshot", 10, AccountSnapshotter(url, every=settings.account_snapshot_every).take),
         Job("purge", 3600, lambda: purge_expired(url)),
     ]
 

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 LOOKED_AT = 64
 """Of so many events one has its account looked at: often enough that none goes on for long without a snapshot."""
 
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 """So long is worked in one turn; the rest is done in the next ones."""
 
 CHUNK = 1000

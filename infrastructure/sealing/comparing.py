@@ -1,6 +1,7 @@
 """Events against the leaf hashes that were sealed, and the first one that differs."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from msgspec import Struct
 
@@ -10,6 +11,9 @@ from infrastructure.sealing.reading import EventSource
 
 STRETCH = 100_000
 """About so many events are compared at once."""
+
+LOOK_AHEAD = 4_000
+"""So many events after one that differs are looked at, to tell one that was changed from those that were added."""
 
 
 class Stretch(Struct, frozen=True):
@@ -59,11 +63,13 @@ class Compared(Struct, frozen=True):
 def compare(source: EventSource, stretch: Stretch) -> Compared:
     """Read the stretch's events, hash them, and compare."""
     at, position = 0, stretch.after
-    for rows in source.rows(stretch.after, stretch.up_to):
+    chunks = source.rows(stretch.after, stretch.up_to)
+    for rows in chunks:
         found, end = leaf_hashes(rows), at + len(rows) * WIDTH
         if found != stretch.leaves[at:end]:
             number = stretch.first + at // WIDTH
-            difference = _locate(rows, found, stretch.leaves[at:], position=position, number=number)
+            further = [*rows, *islice(chain.from_iterable(chunks), LOOK_AHEAD)]
+            difference = _locate(further, stretch.leaves[at:], position=position, number=number)
             return Compared(difference.number - stretch.first, difference)
         at, position = end, position_of(rows[-1])
     if at < len(stretch.leaves):
@@ -72,8 +78,9 @@ def compare(source: EventSource, stretch: Stretch) -> Compared:
     return Compared(at // WIDTH)
 
 
-def _locate(rows: list[bytes], found: bytes, sealed: bytes, *, position: int, number: int) -> Difference:
+def _locate(rows: list[bytes], sealed: bytes, *, position: int, number: int) -> Difference:
     """The first difference between these events' hashes and those that were sealed from there on."""
+    found = leaf_hashes(rows)
     index = next(n for n, (one, other) in enumerate(_pairs(found, sealed)) if one != other)
     before = position if index == 0 else position_of(rows[index - 1])
     ours, theirs = _hash(found, index), _hash(sealed, index)

@@ -200,12 +200,12 @@ class Session:
     def seal_next(self) -> bool:
         """Seal the next events, at most as many as a seal takes. False when there are none."""
         after = BEFORE_ALL if self.last is None else self._position
-        leaves, position = b"", after
+        leaves, position = [], after
         for chunk in read_rows(self._connection, after, limit=self._terms.events):
-            leaves += leaf_hashes(chunk)
+            leaves.append(leaf_hashes(chunk))
             position = position_of(chunk[-1])
         if leaves:
-            self._seal(leaves, position)
+            self._seal(b"".join(leaves), position)
         return bool(leaves)
 
     def _change_key(self) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from hashlib import sha256
 from pathlib import Path as File
 from uuid import uuid4
 
@@ -93,8 +94,12 @@ def _verify(url: str, file: File, parallel: int) -> tuple[float, float]:
 
 
 def _read(url: str) -> float:
-    began = time.monotonic()
-    events = sum(len(rows) for rows in LogSource(url).rows(BEFORE_ALL, 2**62))
+    """Events a second that are read and hashed, each once, and nothing else."""
+    began, events = time.monotonic(), 0
+    for rows in LogSource(url).rows(BEFORE_ALL, 2**62):
+        events += len(rows)
+        for row in rows:
+            sha256(row).digest()
     return events / (time.monotonic() - began)
 
 
@@ -138,7 +143,7 @@ PATH = Path(
     name="seals",
     what=f"`daybook verify` of a log of {EVENTS:,} events in one process and in two: reads every event, hashes it, compares it with "
     "what was sealed, checks every root, signature and link. And orders over HTTP with a sealer at work beside them.",
-    ceiling="Reading the same events from PostgreSQL and doing nothing with them. For the orders: the same without a sealer.",
+    ceiling="Reading the same events from PostgreSQL in one process, and SHA-256 of the bytes of each. For the orders: the same without a sealer.",
     target="≥ 200,000 events/s; orders ≥ 0.97",
     measure=measure,
 )

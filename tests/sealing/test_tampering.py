@@ -6,6 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from infrastructure.sealing import reading
+from infrastructure.sealing.reading import BEFORE_ALL, LogSource
 from tests.sealing.parts import Examined, wrong
 
 COLUMNS = (
@@ -92,6 +94,24 @@ def test_two_events_that_changed_places_name_the_first(examined: Examined) -> No
     )
 
     assert only_difference(examined) == ("changed", 21, 21)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 19, 37, 38, 39])
+def test_in_chunks_of_any_size_the_same_rows_come_and_the_same_is_found(
+    examined: Examined, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    whole = [row for rows in LogSource(examined.url).rows(BEFORE_ALL, 38) for row in rows]
+    monkeypatch.setattr(reading, "CHUNK", chunk)
+
+    chunks = list(LogSource(examined.url).rows(BEFORE_ALL, 38))
+    none = list(LogSource(examined.url).rows(38, 99))
+    examined.tamper(*(_copy_to(position) for position in (-3, -2, -1)))
+
+    assert [row for rows in chunks for row in rows] == whole
+    assert len(whole) == 38
+    assert all(chunks)
+    assert none == []
+    assert only_difference(examined) == ("added", -3, 1)
 
 
 @pytest.mark.parametrize("position", [-5, 0])

@@ -41,7 +41,6 @@ class Story:
         self.house = house
         self.known = Known()
         self.staff: dict[str, httpx.Client] = {}
-        self._projected = 0
 
     def live(self) -> Known:
         """All of it, in order."""
@@ -127,7 +126,7 @@ class Story:
         }
         done = _done(self.staff["ann"].post("/api/v1/admin/corrections", json=body))
         self.known.facts["corrected"] = done["log_position"]
-        self.known.facts["march_end"] = self._settled_by(done["log_position"])
+        self.known.facts["march_end"] = self._end_of_march()
 
     def wash_sales(self) -> None:
         """1 April: Walt buys and sells the same ten shares again and again. He is blocked, and unblocked by two."""
@@ -245,15 +244,10 @@ class Story:
         found: dict[str, Any] = until(filled, seconds=30)
         return found
 
-    def _settled_by(self, position: int) -> int:
-        """Where March ends: the scheduler settles Monday's trades when Friday begins, before or after the correction."""
-
-        def settled() -> Any:
-            asked = {"account_id": self.known.words["ACCOUNT"], "type": "Account.Settled"}
-            return self.staff["ann"].get("/api/v1/compliance/audit", params=asked).json()["items"]
-
-        (found,) = until(settled, seconds=30)
-        return max(position, int(found["log_position"]))
+    def _end_of_march(self) -> int:
+        """Where March ends: the scheduler settles Monday's trades as Friday begins, before or after the correction."""
+        until(lambda: self.dora.get("/api/v1/wallet/balance").json()["unsettled"] == "0.00", seconds=30)
+        return int(httpx.get(f"{self.house.running.url}/health", timeout=30).json()["log_position"])
 
     def _wait_until_sealed(self, position: int) -> None:
         def is_sealed() -> bool:

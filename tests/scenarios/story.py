@@ -86,6 +86,7 @@ class Story:
         resting = {"symbol": "IBM", "side": "buy", "type": "limit", "quantity": "100"}
         resting |= {"limit_price": "100.00", "time_in_force": "gtc"}
         facts["resting"] = _done(dora.post("/api/v1/orders", json=resting))["order_id"]
+        until(lambda: dora.get(f"/api/v1/orders/{facts['resting']}").json()["accepted_at"], seconds=30)
         self.house.at("2026-03-02T14:04:00", IBM="125.00")
         facts["sale"] = self._filled(dora, "IBM", "sell", "400")["order_id"]
         self.house.at("2026-03-02T15:00:00")

@@ -33,7 +33,7 @@ _MORE = (
     ("archive_disposals", _BEFORE_ROW_INSERT, "require_no_hold", "that heeds legal holds"),
 )
 _WRITTEN = re.compile(
-    r"FUNCTION (\w+)\([^)]*\) RETURNS \w+ LANGUAGE \w+(?: STABLE)? AS (\$\w*\$)(.*?)\2", re.DOTALL
+    r"FUNCTION (\w+)\([^)]*\) RETURNS \w+ LANGUAGE [^$]*? AS (\$\w*\$)(.*?)\2", re.DOTALL
 )
 _RIGHTS = """
     SELECT r FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS r

@@ -24,7 +24,6 @@ LARGEST = 2**62
 Place = tuple[int, int]
 NEWEST: Place = (LARGEST, LARGEST)
 
-KINDS = ("event", "refused", "log_in", "log_in_refused", "log_out", "look_up", "export", "act")
 LONGEST_SEARCH_MS = 20_000
 PAGE = 1_000
 

@@ -296,6 +296,23 @@ def test_deeds_cannot_be_changed(running: Running, staff: Staff, statement: str)
             connection.execute(statement.encode())
 
 
+def test_staff_see_nothing_that_cannot_be_written_down_and_customers_go_on(
+    running: Running, staff: Staff, market: Market, an_account: Opening
+) -> None:
+    _ids, client, _ = an_account()
+    with psycopg.connect(running.settings.owner_database_url or "", autocommit=True) as owner:
+        owner.execute("REVOKE INSERT ON deeds FROM daybook_app")
+        try:
+            answer = staff["compliance"].get(AUDIT)
+            assert "items" not in refused(answer, 503, "deeds_must_be_kept")
+            assert answer.headers["retry-after"] == "1"
+            assert client.post("/api/v1/orders", json=order(quantity="1")).status_code == 201
+            refused(client.delete(f"/api/v1/orders/{uuid4()}"), 404, "order_must_exist")
+        finally:
+            owner.execute("GRANT INSERT ON deeds TO daybook_app")
+    assert staff["compliance"].get(AUDIT).status_code == 200
+
+
 def _at_least(number: int, some: list[Any]) -> list[Any]:
     return some if len(some) >= number else []
 

@@ -246,14 +246,14 @@ def test_seals_of_another_key_are_not_believed(
 # What stands in the way.
 
 
-@pytest.mark.parametrize("table", ["stored_events", "seals", "seal_blocks", "idempotency_keys"])
+@pytest.mark.parametrize("table", ["stored_events", "seals", "seal_blocks", "idempotency_keys", "deeds"])
 @pytest.mark.parametrize("verb", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}"])
 def test_update_delete_and_truncate_are_refused_to_everybody(
     database: Any, examined: Examined, table: str, verb: str
 ) -> None:
-    column = {"stored_events": "topic", "idempotency_keys": "key"}.get(table, "number")
+    column = {"stored_events": "topic", "idempotency_keys": "key", "deeds": "actor"}.get(table, "number")
     statement = verb.format(table, column, column)
-    if table in ("seal_blocks", "idempotency_keys"):
+    if table in ("seal_blocks", "idempotency_keys", "deeds"):
         examined.tamper(*_fill(table))
 
     for url in (database.app_url, database.owner_url):
@@ -353,4 +353,9 @@ def _copy_to(position: int) -> str:
 def _fill(table: str) -> list[str]:
     if table == "seal_blocks":
         return ["INSERT INTO seal_blocks VALUES (0, 'x')"]
+    if table == "deeds":
+        columns = "deed_id, log_position, at, kind, topic, actor, role, text, about"
+        return [
+            f"INSERT INTO deeds ({columns}) SELECT gen_random_uuid(), 1, now(), 'act', 'x', 'x', 'x', 'x', '{{}}'"
+        ]
     return ["INSERT INTO idempotency_keys VALUES (gen_random_uuid(), 'k', '', '', now())"]

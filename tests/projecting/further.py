@@ -21,7 +21,7 @@ from domain.terms import LotMethod
 from domain.transfer import Direction
 from tests.projecting.worked import OWNER, D, Desk, fill, place
 
-CY, SPLIT, DIVIDEND, MISTAKE, FEBRUARY = (UUID(int=n) for n in range(101, 106))
+CY, SPLIT, DIVIDEND, MISTAKE, FEBRUARY, DEE = (UUID(int=n) for n in range(101, 107))
 FUNDS, TAKEN_BACK, UNPAID, FAILED, PUT_BACK = (UUID(int=n) for n in range(111, 116))
 BOUGHT, AT_A_LOSS, AGAIN, TOO_SOON, REMAINS, CANCELLED, MISTAKEN = (UUID(int=n) for n in range(121, 128))
 LATER = date(2026, 3, 4)  # two days after the worked morning
@@ -119,7 +119,7 @@ def dividend() -> Iterator[c.Command]:
 
 
 def casework() -> Iterator[c.Command]:
-    """A case from its alert to its end, with a block that is over, and another that lasts."""
+    """A case from its alert to its end, of an account that is suspended for good already; and one of another customer."""
     alert = Alert(
         account_id=CY,
         kind=AlertKind.WASH_TRADING,
@@ -133,7 +133,8 @@ def casework() -> Iterator[c.Command]:
     )
     ids: dict[str, Any] = {"account_id": CY, "case_id": alert.case_id}
     yield w.OpenCase.of(alert, block_for=timedelta(days=3))
-    yield w.OpenCase.of(replace(alert, symbol="IBM"), block_for=None)
+    yield c.OpenAccount(account_id=DEE, owner_id=OWNER)
+    yield w.OpenCase.of(replace(alert, account_id=DEE), block_for=timedelta(days=3))
     yield w.AssignCase(**ids, assignee_id=OWNER)
     yield w.NoteCase(**ids, text="asked the customer.")
     yield w.CloseCase(**ids, resolution=Resolution.WARNED, reason="told to stop")

@@ -41,7 +41,6 @@ class Story:
         self.house = house
         self.known = Known()
         self.staff: dict[str, httpx.Client] = {}
-        self._projected = 0
 
     def live(self) -> Known:
         """All of it, in order."""
@@ -87,6 +86,7 @@ class Story:
         resting = {"symbol": "IBM", "side": "buy", "type": "limit", "quantity": "100"}
         resting |= {"limit_price": "100.00", "time_in_force": "gtc"}
         facts["resting"] = _done(dora.post("/api/v1/orders", json=resting))["order_id"]
+        until(lambda: dora.get(f"/api/v1/orders/{facts['resting']}").json()["accepted_at"], seconds=30)
         self.house.at("2026-03-02T14:04:00", IBM="125.00")
         facts["sale"] = self._filled(dora, "IBM", "sell", "400")["order_id"]
         self.house.at("2026-03-02T15:00:00")
@@ -127,7 +127,7 @@ class Story:
         }
         done = _done(self.staff["ann"].post("/api/v1/admin/corrections", json=body))
         self.known.facts["corrected"] = done["log_position"]
-        self.known.facts["march_end"] = self._settled_by(done["log_position"])
+        self.known.facts["march_end"] = self._end_of_march()
 
     def wash_sales(self) -> None:
         """1 April: Walt buys and sells the same ten shares again and again. He is blocked, and unblocked by two."""
@@ -245,15 +245,10 @@ class Story:
         found: dict[str, Any] = until(filled, seconds=30)
         return found
 
-    def _settled_by(self, position: int) -> int:
-        """Where March ends: the scheduler settles Monday's trades when Friday begins, before or after the correction."""
-
-        def settled() -> Any:
-            asked = {"account_id": self.known.words["ACCOUNT"], "type": "Account.Settled"}
-            return self.staff["ann"].get("/api/v1/compliance/audit", params=asked).json()["items"]
-
-        (found,) = until(settled, seconds=30)
-        return max(position, int(found["log_position"]))
+    def _end_of_march(self) -> int:
+        """Where March ends: the scheduler settles Monday's trades as Friday begins, before or after the correction."""
+        until(lambda: self.dora.get("/api/v1/wallet/balance").json()["unsettled"] == "0.00", seconds=30)
+        return int(httpx.get(f"{self.house.running.url}/health", timeout=30).json()["log_position"])
 
     def _wait_until_sealed(self, position: int) -> None:
         def is_sealed() -> bool:

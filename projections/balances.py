@@ -17,7 +17,7 @@ from domain.terms import LotMethod
 from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Lookup
+from projections.questions import Lookup, Question
 from projections.taken_back import cash_of
 
 
@@ -197,3 +197,10 @@ class Balances(Projection):
 
 
 BALANCE_OF_ACCOUNT = Lookup("balances", Balance, by=("account_id",))
+
+RESIDUES = Question(
+    "balances",
+    Balance,
+    "status = 'closed' AND cash > 0 AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
+)
+"""Closed accounts that money came to after their end, the last first."""

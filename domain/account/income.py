@@ -116,11 +116,14 @@ class Receiving:
         if entitlement.gross > NOTHING and entitlement.action_id not in self.actions:
             self.record(Receiving.DividendEntitled, at=at, entitlement=entitlement)
 
-    def pay_dividend(self, action_id: UUID, *, withholding: Decimal, at: datetime) -> None:
-        """Pay what the account is entitled to, less the part `withholding`; without entitlement nothing."""
+    def pay_dividend(self, action_id: UUID, *, withholding: Decimal, at: datetime) -> bool:
+        """Pay what the account is entitled to, less the part `withholding`; without entitlement nothing.
+
+        Returns whether there was anything to pay.
+        """
         due = self.entitlements.get(action_id)
         if due is None:
-            return
+            return False
         withheld = rounded(due.gross * withholding)
         self.record(
             Receiving.DividendPaid,
@@ -133,6 +136,7 @@ class Receiving:
             amount=due.gross - withheld,
             withheld=withheld,
         )
+        return True
 
     def pay_interest(
         self, accrued: Decimal, *, first_day: date, last_day: date, withholding: Decimal, at: datetime

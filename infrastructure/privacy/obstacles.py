@@ -1,74 +1,114 @@
 """What stands against an erasure. One function for each obstacle; a new one is added to OBSTACLES.
 
-Each gets an open connection and whom it is about, and raises a refusal, or says nothing.
+Each gets an open connection and whom it is about, and raises a refusal, or says nothing. All is read from the log:
+the read tables may be behind it.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from msgspec import Struct
 
-from domain.errors import Conflict
+from application.brokerage import fold
+from domain.account import Account, AccountStatus
+from domain.errors import AccountMustBeClosed, Conflict
+from infrastructure.eventstore.mapper import decode_event
 
 AsyncConnection = psycopg.AsyncConnection[Any]
 
-# Closing is the last fact of a closed account's stream, unless money came to it afterwards (a late dividend, or
-# what a bank returned): that is its owner's, and stands against an erasure.
 _LAST_FACT = (
-    "SELECT split_part(topic, ':', 1), recorded_at FROM stored_events WHERE originator_id = %s"
-    " ORDER BY originator_version DESC LIMIT 1"
+    "SELECT recorded_at FROM stored_events WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1"
 )
-
-
-class AccountMustBeClosed(Conflict):
-    """Who has an account that is not closed cannot be erased: it may hold cash, shares or open orders."""
+# When it was closed the account was empty: what came since is all there is in it.
+_SINCE_IT_WAS_CLOSED = (
+    "SELECT topic, state FROM stored_events WHERE originator_id = %(account)s AND originator_version >="
+    " (SELECT max(originator_version) FROM stored_events WHERE originator_id = %(account)s"
+    " AND split_part(topic, ':', 1) = 'Account.Closed') ORDER BY originator_version"
+)
+_LAST_OF_TRANSFERS = (
+    "SELECT DISTINCT ON (originator_id) originator_id, split_part(topic, ':', 1), recorded_at FROM stored_events"
+    " WHERE account_id = %s AND topic LIKE 'Transfer.%%' ORDER BY originator_id, originator_version DESC"
+)
 
 
 class RetentionMustBeOver(Conflict):
     """The law keeps a customer's identity for some years after the account was closed."""
 
 
+class TransfersMustBeFinal(Conflict):
+    """A bank may still do a transfer of the account, or take back one that it did."""
+
+
 class Person(Struct, frozen=True, kw_only=True):
-    """Whom an erasure is about. `account_id` is None for staff."""
+    """Whom an erasure is about. `account_id` is None for staff.
+
+    `kept_years` is how long an identity is kept after the closing, `final_days` how long a bank may return a transfer.
+    """
 
     user_id: UUID
     account_id: UUID | None
     kept_years: int
+    final_days: int
 
 
 Obstacle = Callable[[AsyncConnection, Person], Awaitable[None]]
 
 
-async def account_must_be_closed(connection: AsyncConnection, person: Person) -> None:
-    """A closed account is empty, if nothing came to it afterwards. One that was never opened is no obstacle."""
-    last = await _last_fact(connection, person)
-    if last is not None and last[0] != "Account.Closed":
+async def account_must_be_closed_and_empty(connection: AsyncConnection, person: Person) -> None:
+    """A closed account is empty, if nothing came to it afterwards. One that was never opened is no obstacle.
+
+    Raises AccountMustBeClosed, or AccountMustBeEmpty.
+    """
+    if await _last_fact_at(connection, person) is None:
+        return
+    found = await connection.execute(_SINCE_IT_WAS_CLOSED, {"account": person.account_id})
+    events = [decode_event(topic, state) for topic, state in await found.fetchall()]
+    account = fold(None, events) if events else None
+    if not isinstance(account, Account) or account.status is not AccountStatus.CLOSED:
         raise AccountMustBeClosed(f"account {person.account_id} is not closed")
+    account.require_empty()
+
+
+async def transfers_must_be_final(connection: AsyncConnection, person: Person) -> None:
+    """No bank has a transfer to do, or may return one: the money would be somebody's whom nobody knows."""
+    if person.account_id is None:
+        return
+    found = await connection.execute(_LAST_OF_TRANSFERS, (person.account_id,))
+    for transfer_id, topic, at in await found.fetchall():
+        if topic == "Transfer.Initiated":
+            raise TransfersMustBeFinal(f"transfer {transfer_id} is on its way")
+        final_at = at + timedelta(days=person.final_days)
+        if topic == "Transfer.Completed" and datetime.now(UTC) < final_at:
+            raise TransfersMustBeFinal(
+                f"the bank may return transfer {transfer_id} until {final_at:%Y-%m-%d}"
+            )
 
 
 async def retention_must_be_over(connection: AsyncConnection, person: Person) -> None:
-    """`erasure_earliest_years` have passed since the account was closed."""
-    last = await _last_fact(connection, person)
+    """`erasure_earliest_years` have passed since the account was closed, or since money last came to it."""
+    last = await _last_fact_at(connection, person)
     if last is None or not person.kept_years:
         return
-    ends = _years_after(last[1], person.kept_years)
+    ends = _years_after(last, person.kept_years)
     if datetime.now(UTC) < ends:
         raise RetentionMustBeOver(f"the identity must be kept until {ends:%Y-%m-%d}")
 
 
-OBSTACLES: tuple[Obstacle, ...] = (account_must_be_closed, retention_must_be_over)
+OBSTACLES: tuple[Obstacle, ...] = (
+    account_must_be_closed_and_empty,
+    transfers_must_be_final,
+    retention_must_be_over,
+)
 
 
-async def _last_fact(connection: AsyncConnection, person: Person) -> tuple[str, datetime] | None:
+async def _last_fact_at(connection: AsyncConnection, person: Person) -> datetime | None:
     if person.account_id is None:
         return None
-    found: tuple[str, datetime] | None = await (
-        await connection.execute(_LAST_FACT, (person.account_id,))
-    ).fetchone()
-    return found
+    found = await (await connection.execute(_LAST_FACT, (person.account_id,))).fetchone()
+    return None if found is None else found[0]
 
 
 def _years_after(moment: datetime, years: int) -> datetime:

@@ -21,6 +21,7 @@ from interfaces.http.entrance import ADMIN, CUSTOMER, STAFF
 from interfaces.http.fields import Cursor, Limit, MinPosition, kept_for_ever, printable
 from interfaces.http.pages import Page, before, page
 from interfaces.http.refusals import RequestMustBeWellFormed
+from projections.balances import RESIDUES, Balance
 from projections.transfers import (
     TRANSFER,
     TRANSFER_OF_ACCOUNT,
@@ -52,6 +53,16 @@ class TransferView(Struct, frozen=True):
     completed_at: datetime | None
     failed_at: datetime | None
     returned_at: datetime | None
+    updated_at: datetime
+    log_position: int
+
+
+class ResidueView(Struct, frozen=True):
+    """What is in a closed account, in dollars; `withdrawing` of it is on its way to the bank."""
+
+    account_id: UUID
+    cash: Decimal
+    withdrawing: Decimal
     updated_at: datetime
     log_position: int
 
@@ -132,6 +143,29 @@ async def give_back(request: Call, transfer_id: FromPath[UUID], data: JSONBody[W
     return _account(await request.execute(return_of(read.row, reason), keyed=False))
 
 
+@get("/compliance/residues", roles=STAFF)
+async def residues(
+    request: Call, limit: Limit = 50, cursor: Cursor = None, min_position: MinPosition = None
+) -> Page[ResidueView]:
+    """Closed accounts with money that came after their end. Refused: `cursor_must_be_from_a_page` (422)."""
+    read = await request.read(
+        RESIDUES, min_position=min_position, own=False, before=before("residues", cursor), limit=limit + 1
+    )
+    request.answered_by(read)
+    found = page(read.rows, limit=limit, kind="residues", position=lambda row: row.log_position)
+    return Page(items=[_residue(row) for row in found.items], next_cursor=found.next_cursor)
+
+
+def _residue(row: Balance) -> ResidueView:
+    return ResidueView(
+        account_id=row.account_id,
+        cash=row.cash,
+        withdrawing=row.withdrawing,
+        updated_at=row.updated_at,
+        log_position=row.log_position,
+    )
+
+
 def _page(rows: list[TransferRow], limit: int) -> Page[TransferView]:
     found = page(rows, limit=limit, kind="transfers", position=lambda row: row.first_position)
     return Page(items=[_view(row) for row in found.items], next_cursor=found.next_cursor)
@@ -159,4 +193,4 @@ def _account(answer: Answer) -> AccountAnswer:
     return answer
 
 
-ROUTES = [transfers, transfer, transfers_of_firm, give_back]
+ROUTES = [transfers, transfer, transfers_of_firm, residues, give_back]

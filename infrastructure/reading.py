@@ -42,6 +42,8 @@ PARKED_AT = (
     " WHERE g.state = 'live' AND k.name = %s AND k.account_id = %s"
 )
 
+ABOUT_ACCOUNT = "SELECT 1 FROM stored_events WHERE account_id = %s LIMIT 1"
+
 LOOK_AGAIN_S = 0.1
 """A wake-up may be lost, so whoever waits also looks for himself so often."""
 
@@ -91,6 +93,13 @@ class Reads:
         return Read(rows, reached, max(0, self._end() - reached))
 
     one = many
+
+    async def require_account(self, account_id: UUID) -> None:
+        """Raise AccountMustExist when the log has nothing about this account; a table may be behind it."""
+        async with lend(self._pool) as connection:
+            found = await connection.execute(ABOUT_ACCOUNT, (account_id,), prepare=True)
+            if await found.fetchone() is None:
+                raise AccountMustExist(f"there is no account {account_id}")
 
     async def _ask(self, question: Question[Any], parameters: dict[str, Any]) -> list[Any]:
         projection = BY_NAME[question.projection]

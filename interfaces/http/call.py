@@ -166,6 +166,16 @@ class Call(LitestarRequest[Login, Any, Any]):
             wanted = max(filter(None, (wanted, written)), default=None)
         return await self.parts.reads.many(question, min_position=wanted, **parameters)
 
+    async def read_of(
+        self, account_id: UUID | None, question: Question[T], *, min_position: int | None, **parameters: Any
+    ) -> Read[T]:
+        """The same for staff, who may narrow it to one account by its id. Raises AccountMustExist."""
+        named = {**parameters, "account_id": account_id}
+        read = await self.parts.reads.many(question, min_position=min_position, **named)
+        if account_id is not None and not read.rows:
+            await self.parts.reads.require_account(account_id)
+        return read
+
     def answered_by(self, read: Read[Any]) -> None:
         """Say in the headers where the read table stood."""
         self.visit.stand_at(read.log_position, lag=read.lag)

@@ -53,12 +53,14 @@ async def audit(
     cursor: Cursor = None,
     min_position: MinPosition = None,
 ) -> Page[AuditRow]:
-    """Every event, newest first, with who did it and why; of one account or actor, or of all."""
-    read = await request.read(
+    """Every event, newest first, with who did it and why; of one account or actor, or of all.
+
+    Refused: `account_must_exist` (404), `cursor_must_be_from_a_page` (422).
+    """
+    read = await request.read_of(
+        account_id,
         AUDIT,
         min_position=min_position,
-        own=False,
-        account_id=account_id,
         actor=None if actor is None else printable(actor, name="actor"),
         before=before("audit", cursor),
         limit=limit + 1,

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from application.errors import QueueMustHaveRoom
 from infrastructure.figures import FIGURES
 from interfaces.http.desk import Desk
+from interfaces.http.parameters import require_known_parameters
 from interfaces.http.problems import MEDIA_TYPE, busy, fault
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
 from interfaces.http.visit import KEY, Visit
@@ -70,15 +71,20 @@ class Entrance:
             self._desk.being_served -= 1
 
 
-async def require_role(call: Any) -> None:
-    """Let in only who has one of the route's roles. Raises LoginMustBeValid or RoleMustAllow.
+async def admit(call: Any) -> None:
+    """Let in only who may pass the route, and asks for nothing that it does not have.
 
     It runs before each request's body is read. Not a Litestar guard, because those get a copy of the
-    whole route at every request.
+    whole route at every request. Raises LoginMustBeValid, RoleMustAllow or RequestMustBeWellFormed.
     """
     failure: Exception | None = call.scope.get(FAILURE)
     if failure is not None:
         raise failure
+    await _require_role(call)
+    require_known_parameters(call)
+
+
+async def _require_role(call: Any) -> None:
     roles: frozenset[str] = call.route_handler.opt.get("roles", NOBODY)
     if roles == OPEN:  # equal, not the same: Litestar copies what a route says
         return

@@ -116,12 +116,14 @@ async def transfers_of_firm(
     cursor: Cursor = None,
     min_position: MinPosition = None,
 ) -> Page[TransferView]:
-    """All transfers, newest first; of one account or of all. Refused: `cursor_must_be_from_a_page` (422)."""
-    read = await request.read(
+    """All transfers, newest first; of one account or of all.
+
+    Refused: `account_must_exist` (404), `cursor_must_be_from_a_page` (422).
+    """
+    read = await request.read_of(
+        account_id,
         TRANSFERS_OF_FIRM,
         min_position=min_position,
-        own=False,
-        account_id=account_id,
         status=_statuses(status),
         before=before("transfers", cursor),
         limit=limit + 1,

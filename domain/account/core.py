@@ -87,6 +87,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         amount: Money
         repaid: Money = NOTHING
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount - self.repaid
+
         def apply(self, account: "Account") -> None:
             account._take_in(self.amount, repaid=self.repaid)
 
@@ -99,6 +104,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         transfer_id: UUID
         amount: Money
         held: bool = False
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew: less than nothing."""
+            return -self.amount
 
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
@@ -150,6 +160,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         settles_on: date
         street: Money | None = None
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew: less than nothing."""
+            return -self.amount
+
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
             account._hold(self.order_id, -self.released)
@@ -193,6 +208,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         settles_on: date
         street: Money | None = None
         fees: Money = NOTHING
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
 
         def apply(self, account: "Account") -> None:
             account.cash += self.amount
@@ -290,7 +310,7 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
         A returned deposit suspends the account, and a closed one is open for staff again: it owns or owes money.
         """
         if is_deposit:
-            self.take_back(amount, transfer_id=transfer_id, there=self._settled_free, at=at)
+            self.take_back(amount, transfer_id=transfer_id, there=self.settled_free, at=at)
         else:
             self.put_back(amount, transfer_id=transfer_id, at=at)
         if self.status is AccountStatus.CLOSED or (is_deposit and self.status is AccountStatus.OPEN):
@@ -383,10 +403,11 @@ class Account(Aggregate, Settling, Receiving, Funding, Choosing, Undoing, kw_onl
     @property
     def withdrawable(self) -> Money:
         """What may be paid out: available cash less what sales have yet to bring, and less what is owed."""
-        return max(self._settled_free - self.owed, NOTHING)
+        return max(self.settled_free - self.owed, NOTHING)
 
     @property
-    def _settled_free(self) -> Money:
+    def settled_free(self) -> Money:
+        """Available cash that does not wait for the street: a debt may be taken out of it."""
         return max(self.available - self.yet_to_come, NOTHING)
 
     @property

@@ -58,6 +58,11 @@ class Receiving:
         amount: Money
         withheld: Money = NOTHING
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
+
         def apply(self, account: Any) -> None:
             account.entitlements.pop(self.action_id, None)
             account.cash += self.amount
@@ -77,6 +82,11 @@ class Receiving:
         gross: Money
         amount: Money
         withheld: Money = NOTHING
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
 
         def apply(self, account: Any) -> None:
             account.interest_paid_through = self.last_day

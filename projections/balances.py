@@ -18,7 +18,6 @@ from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
-from projections.taken_back import cash_of
 
 
 class Balance(Struct):
@@ -161,7 +160,7 @@ class Balances(Projection):
     def reversed(self, event: Account.Reversed, rows: Rows[Balance]) -> None:
         """What a fact did is taken back."""
         row, wrong = self._row(event, rows), event.original
-        row.cash -= cash_of(wrong)
+        row.cash -= wrong.brought
         row.owed += getattr(wrong, "repaid", NOTHING)
         if isinstance(wrong, Account.Withdrawn) and wrong.held:
             row.withdrawing += wrong.amount

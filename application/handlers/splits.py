@@ -190,5 +190,5 @@ def _adjust(
             at=at,
         )
     surplus = account.held_for(order.id) - order.cover
-    if surplus > NOTHING:
-        account.release(surplus, order_id=order.id, is_open=True, at=at)
+    if surplus > NOTHING or not order.is_open:  # an order that is over holds nothing, not even 0.00
+        account.release(surplus, order_id=order.id, is_open=order.is_open, at=at)

@@ -157,21 +157,20 @@ class ActionAnswer(Struct, kw_only=True, gc=False):
     @classmethod
     def of(cls, action: CorporateAction) -> "ActionAnswer":
         """Describe the action as it is now."""
-        ex_date, announced_at = action.ex_date, action.announced_at
-        assert ex_date is not None and announced_at is not None, "an action is born announced"  # noqa: S101, PT018
+        announced = action.require_announced()
         return cls(
             action_id=action.id,
             kind=action.kind or "",
-            symbol=action.symbol,
+            symbol=announced.symbol,
             status=action.status or "",
-            ex_date=ex_date,
-            rate=action.rate,
-            record_date=action.record_date,
-            pay_date=action.pay_date,
-            numerator=action.numerator,
-            denominator=action.denominator,
-            cash_in_lieu=action.cash_in_lieu,
-            announced_at=announced_at,
+            ex_date=announced.ex_date,
+            rate=getattr(announced, "rate", None),
+            record_date=getattr(announced, "record_date", None),
+            pay_date=getattr(announced, "pay_date", None),
+            numerator=getattr(announced, "numerator", None),
+            denominator=getattr(announced, "denominator", None),
+            cash_in_lieu=getattr(announced, "cash_in_lieu", None),
+            announced_at=announced.announced_at,
         )
 
 

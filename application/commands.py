@@ -120,6 +120,14 @@ class CloseAccount(Command, frozen=True, kw_only=True):
     """End an empty account for ever."""
 
 
+class SendResidue(TransferCommand, frozen=True, kw_only=True):
+    """Send away what came to a closed account after its end."""
+
+    def streams(self) -> Iterator[Stream]:
+        """The account: a new transfer's stream is read by those who begin one."""
+        yield Account, self.account_id
+
+
 class CertifyErasure(Command, frozen=True, kw_only=True):
     """Write into the log that a person was erased. `account_id` is the user's id when there was no account.
 

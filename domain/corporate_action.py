@@ -12,6 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     CorporateActionMustBeDue,
@@ -48,20 +51,33 @@ class ActionStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class CorporateAction(Aggregate, kw_only=True):
-    """One dividend or split of one symbol. Which fields it has, its kind says."""
+class Dividend(Struct, frozen=True, kw_only=True, tag="dividend", gc=False):
+    """Whoever holds the symbol as `ex_date` begins is paid `rate` dollars a share on `pay_date`."""
 
-    kind: ActionKind | None = None
+    symbol: str
+    ex_date: date
+    announced_at: datetime
+    rate: Decimal
+    record_date: date
+    pay_date: date
+
+
+class Split(Struct, frozen=True, kw_only=True, tag="split", gc=False):
+    """From `ex_date` on there are `numerator` shares for every `denominator`; a fraction is paid or, with None, kept."""
+
+    symbol: str
+    ex_date: date
+    announced_at: datetime
+    numerator: int
+    denominator: int
+    cash_in_lieu: Price | None
+
+
+class CorporateAction(Aggregate, kw_only=True):
+    """One dividend or split of one symbol, as it was `announced` last; None before."""
+
     status: ActionStatus | None = None
-    symbol: str = ""
-    ex_date: date | None = None
-    announced_at: datetime | None = None
-    rate: Decimal | None = None
-    record_date: date | None = None
-    pay_date: date | None = None
-    numerator: int | None = None
-    denominator: int | None = None
-    cash_in_lieu: Price | None = None
+    announced: Dividend | Split | None = None
 
     # What has happened. Stored for ever, replayed often: never refuses.
 
@@ -75,8 +91,15 @@ class CorporateAction(Aggregate, kw_only=True):
         pay_date: date
 
         def apply(self, action: "CorporateAction") -> None:
-            action._announce(ActionKind.DIVIDEND, self.symbol, self.ex_date, self.recorded_at)
-            action.rate, action.record_date, action.pay_date = self.rate, self.record_date, self.pay_date
+            action.status = ActionStatus.ANNOUNCED
+            action.announced = Dividend(
+                symbol=self.symbol,
+                ex_date=self.ex_date,
+                announced_at=self.recorded_at,
+                rate=self.rate,
+                record_date=self.record_date,
+                pay_date=self.pay_date,
+            )
 
     class SplitAnnounced(Event, frozen=True, kw_only=True):
         """From `ex_date` on there are `numerator` shares for every `denominator`.
@@ -91,9 +114,15 @@ class CorporateAction(Aggregate, kw_only=True):
         cash_in_lieu: Price | None = None
 
         def apply(self, action: "CorporateAction") -> None:
-            action._announce(ActionKind.SPLIT, self.symbol, self.ex_date, self.recorded_at)
-            action.numerator, action.denominator = self.numerator, self.denominator
-            action.cash_in_lieu = self.cash_in_lieu
+            action.status = ActionStatus.ANNOUNCED
+            action.announced = Split(
+                symbol=self.symbol,
+                ex_date=self.ex_date,
+                announced_at=self.recorded_at,
+                numerator=self.numerator,
+                denominator=self.denominator,
+                cash_in_lieu=self.cash_in_lieu,
+            )
 
     class Begun(Event, frozen=True, kw_only=True):
         """Accounts are being worked on: from here on it can only be finished."""
@@ -137,14 +166,21 @@ class CorporateAction(Aggregate, kw_only=True):
             raise CorporateActionMustBeWellFormed(
                 f"ex-date, record date and pay date follow one another, not {ex_date}, {record_date}, {pay_date}"
             )
-        wanted = (checked_rate(rate), record_date, pay_date)
-        if self._is_known((self.rate, self.record_date, self.pay_date) == wanted):
+        wanted = Dividend(
+            symbol=symbol,
+            ex_date=ex_date,
+            announced_at=at,
+            rate=checked_rate(rate),
+            record_date=record_date,
+            pay_date=pay_date,
+        )
+        if self._is_known(wanted):
             return
         self.record(
             CorporateAction.DividendAnnounced,
             at=at,
             symbol=symbol,
-            rate=wanted[0],
+            rate=wanted.rate,
             ex_date=ex_date,
             record_date=record_date,
             pay_date=pay_date,
@@ -163,8 +199,15 @@ class CorporateAction(Aggregate, kw_only=True):
     ) -> None:
         """Announce a split; announced again with the same terms it changes nothing. Not for days that are over."""
         require_ratio(numerator, denominator)
-        wanted = (numerator, denominator, cash_in_lieu)
-        if self._is_known((self.numerator, self.denominator, self.cash_in_lieu) == wanted):
+        wanted = Split(
+            symbol=symbol,
+            ex_date=ex_date,
+            announced_at=at,
+            numerator=numerator,
+            denominator=denominator,
+            cash_in_lieu=cash_in_lieu,
+        )
+        if self._is_known(wanted):
             return
         if ex_date < today:
             raise ExDateMustNotHavePassed(f"it is {today}, the ex-date would be {ex_date}")
@@ -189,11 +232,9 @@ class CorporateAction(Aggregate, kw_only=True):
 
     def begin(self, *, today: date, at: datetime) -> None:
         """Begin to work on accounts, from the ex-date on; one that has begun changes nothing."""
-        self.require_announced()
-        if self.status is ActionStatus.CANCELLED or (self.ex_date is not None and today < self.ex_date):
-            raise CorporateActionMustBeDue(
-                f"it is {today}; the {self.kind} of {self.ex_date} is {self.status}"
-            )
+        ex_date = self.require_announced().ex_date
+        if self.status is ActionStatus.CANCELLED or today < ex_date:
+            raise CorporateActionMustBeDue(f"it is {today}; the {self.kind} of {ex_date} is {self.status}")
         if self.status is ActionStatus.ANNOUNCED:
             self.record(CorporateAction.Begun, at=at)
 
@@ -212,21 +253,27 @@ class CorporateAction(Aggregate, kw_only=True):
 
     # What may be asked.
 
-    def require_announced(self) -> None:
-        """Refuse what only an action that was announced can have."""
-        if self.status is None:
+    def require_announced(self) -> Dividend | Split:
+        """What was announced. Raises CorporateActionMustExist when nothing was."""
+        if self.announced is None:
             raise CorporateActionMustExist(f"there is no corporate action {self.id}")
+        return self.announced
 
-    def _announce(self, kind: ActionKind, symbol: str, ex_date: date, at: datetime) -> None:
-        self.kind, self.symbol, self.ex_date, self.announced_at = kind, symbol, ex_date, at
-        self.status = ActionStatus.ANNOUNCED
+    @property
+    def kind(self) -> ActionKind | None:
+        """What is done; None before it was announced."""
+        if self.announced is None:
+            return None
+        return ActionKind.DIVIDEND if isinstance(self.announced, Dividend) else ActionKind.SPLIT
 
-    def _is_known(self, is_same: bool) -> bool:
-        if self.status in (None, ActionStatus.CANCELLED):
+    def _is_known(self, wanted: Dividend | Split) -> bool:
+        """Whether the same is announced already, whenever that was. Raises CorporateActionMustBeNew."""
+        known = self.announced
+        if known is None or self.status is ActionStatus.CANCELLED:
             return False
-        if not is_same:
+        if replace(wanted, announced_at=known.announced_at) != known:
             raise CorporateActionMustBeNew(
-                f"another {self.kind} of {self.symbol} has the ex-date {self.ex_date}"
+                f"another {self.kind} of {known.symbol} has the ex-date {known.ex_date}"
             )
         return True
 

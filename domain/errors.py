@@ -27,6 +27,8 @@
     │   ├── IdempotencyKeyMustMatchItsRequest
     │   ├── ReinstatementMustBeApproved
     │   ├── AccountMustBeEmpty
+    │   ├── AccountMustBeClosed
+    │   ├── ResidueMustBeThere
     │   ├── SettlementMustBeDue
     │   ├── TransferMustAllow
     │   ├── CorporateActionMustBeNew
@@ -178,6 +180,14 @@ class ReinstatementMustBeApproved(Conflict):
 
 class AccountMustBeEmpty(Conflict):
     """An account with cash, shares or open orders cannot be closed."""
+
+
+class AccountMustBeClosed(Conflict):
+    """What only a closed account allows was asked of another: it may hold cash, shares or open orders."""
+
+
+class ResidueMustBeThere(Conflict):
+    """Nothing is left in a closed account that could be sent away."""
 
 
 class SettlementMustBeDue(Conflict):

@@ -48,7 +48,13 @@ def erasures_of(
     settings: Settings, connections: AsyncPool, execute: Execute, announcer: Announcer
 ) -> Erasures:
     """What erases people."""
-    return Erasures(connections, execute, tell=announcer.erased, kept_years=settings.erasure_earliest_years)
+    return Erasures(
+        connections,
+        execute,
+        tell=announcer.erased,
+        kept_years=settings.erasure_earliest_years,
+        final_days=settings.transfers_final_days,
+    )
 
 
 def four_eyes_of(connections: AsyncPool, execute: Execute, erasures: Erasures) -> FourEyes:

@@ -45,6 +45,11 @@ PARKED_AT = (
     " WHERE g.state = 'live' AND k.name = %s AND k.account_id = %s"
 )
 
+ABOUT_ACCOUNT = (
+    "SELECT 1 FROM stored_events WHERE account_id = %(of)s UNION ALL"
+    " SELECT 1 FROM archived_streams WHERE account_id = %(of)s LIMIT 1"
+)
+
 LOOK_AGAIN_S = 0.1
 """A wake-up may be lost, so whoever waits also looks for himself so often."""
 
@@ -103,6 +108,13 @@ class Reads:
         found = await self._gatherer_of(lookups).ask(tuple(parameters[name] for name in lookups.by))
         end = self.end()
         return [Read(rows, at, max(0, end - at)) for rows, at in zip(found, reached, strict=True)]
+
+    async def require_account(self, account_id: UUID) -> None:
+        """Raise AccountMustExist when the log has nothing about this account; a table may be behind it."""
+        async with lend(self._pool) as connection:
+            found = await connection.execute(ABOUT_ACCOUNT, {"of": account_id}, prepare=True)
+            if await found.fetchone() is None:
+                raise AccountMustExist(f"there is no account {account_id}")
 
     async def _ask(self, question: Question[Any], parameters: dict[str, Any]) -> list[Any]:
         projection = BY_NAME[question.projection]

@@ -57,6 +57,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     funding_delay: Annotated[float, Meta(gt=0, le=31_536_000)] = (
         86_400.0  # what that bank takes, by the clock
     )
+    transfers_final_days: Annotated[int, Meta(ge=0, le=3650)] = (
+        60  # after which a bank returns no transfer any more; Nacha's limit for what was not authorised
+    )
     fill_wait_ms: int = 250
     position_wait: float = 2.0
     projector_partitions: Annotated[int, Meta(ge=1, le=256)] = 1  # shares of the accounts, by their id

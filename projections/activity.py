@@ -18,7 +18,6 @@ from domain.position import Position
 from domain.transfer import Transfer
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.taken_back import cash_of
 from projections.words import describe
 
 
@@ -140,7 +139,7 @@ class Activity(Projection):
         wrong, names = event.original, ("symbol", "quantity", "order_id", "execution_id", "transfer_id")
         of = {name: getattr(wrong, name, None) for name in names}
         of["price"] = getattr(wrong, "price", getattr(wrong, "rate", None))
-        _add(rows, event, "reversal", amount=-cash_of(wrong), **of)
+        _add(rows, event, "reversal", amount=-wrong.brought, **of)
 
     @on(Account.SharesSplit)
     def shares_split(self, event: Account.SharesSplit, rows: Rows[ActivityRow]) -> None:

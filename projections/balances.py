@@ -18,8 +18,7 @@ from domain.terms import LotMethod
 from domain.transfer import Transfer
 from domain.values import NOTHING
 from projections.projection import Fact, Key, Projection, Rows, on
-from projections.questions import Lookup
-from projections.taken_back import cash_of
+from projections.questions import Lookup, Question
 
 
 class Balance(Struct):
@@ -163,7 +162,7 @@ class Balances(Projection):
     def reversed(self, event: Account.Reversed, rows: Rows[Balance]) -> None:
         """What a fact did is taken back."""
         row, wrong = self._row(event, rows), event.original
-        row.cash -= cash_of(wrong)
+        row.cash -= wrong.brought
         row.owed += getattr(wrong, "repaid", NOTHING)
         if isinstance(wrong, Account.Withdrawn) and wrong.held:
             row.withdrawing += wrong.amount
@@ -210,3 +209,10 @@ class CashInOne(Struct, array_like=True, frozen=True, gc=False):
 
 
 CASH_IN_ONE = Lookup("balances", CashInOne, by=("account_id",), in_one=True)
+
+RESIDUES = Question(
+    "balances",
+    Balance,
+    "status = 'closed' AND cash > 0 AND log_position < %(before)s ORDER BY log_position DESC LIMIT %(limit)s",
+)
+"""Closed accounts that money came to after their end, the last first."""

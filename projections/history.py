@@ -13,18 +13,13 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
-from domain.case import Case
-from domain.corporate_action import CorporateAction
-from domain.erasure import Erasure
-from domain.interest import InterestPeriod
-from domain.order import Order
 from domain.position import Position
-from domain.transfer import Transfer
 from domain.values import NOTHING
+from projections import worth
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, costing, less, split, traded
-from projections.taken_back import cash_of, cost_of, profit_of, without
+from projections.shares import LATEST, Shares
+from projections.worth import UNMOVED
 
 _MINUTE = timedelta(minutes=1)
 
@@ -55,28 +50,7 @@ class History(Projection):
     version = 2  # 2: transfers that a bank returned, income, splits
     row = EquityRow
     key_columns = ("account_id", "at")
-    ignores = (
-        Account.Settled,
-        Account.GoodFaithViolated,
-        Account.WithdrawalHeld,
-        Account.WithdrawalReleased,
-        Account.LotMethodChosen,
-        Account.FundsHeld,
-        Account.FundsReleased,
-        Account.Suspended,
-        Account.Reinstated,
-        Account.Closed,
-        *Order.FACTS,
-        Position.SharesReserved,
-        Position.SharesReleased,
-        *Transfer.FACTS,
-        Position.Split,
-        Account.DividendEntitled,
-        *CorporateAction.FACTS,
-        *InterestPeriod.FACTS,
-        *Erasure.FACTS,
-        *Case.FACTS,
-    )
+    ignores = UNMOVED
 
     def key(self, event: Event, fact: Fact) -> Key:
         """Where the account stands; the minute's row is written from it."""
@@ -117,8 +91,7 @@ class History(Projection):
         """Cash became shares."""
         row = self._row(event, rows)
         row.cash -= event.amount
-        row.positions, gain = traded(row.positions, event.symbol, quantity=event.quantity, price=event.price)
-        row.invested += gain
+        worth.trade(row, event.symbol, event.quantity, event.price)
         rows.later(row, _of_minute)
 
     @on(Account.SaleCredited)
@@ -126,8 +99,7 @@ class History(Projection):
         """Shares became cash."""
         row = self._row(event, rows)
         row.cash += event.amount
-        row.positions, gain = traded(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
-        row.invested += gain
+        worth.trade(row, event.symbol, -event.quantity, event.price)
         rows.later(row, _of_minute)
 
     @on(Account.DividendPaid, Account.InterestPaid)
@@ -141,30 +113,26 @@ class History(Projection):
     def reversed(self, event: Account.Reversed, rows: Rows[EquityRow]) -> None:
         """What a fact did to cash and shares is taken back, on the day it is recorded."""
         row, wrong = self._row(event, rows), event.original
-        row.cash -= cash_of(wrong)
+        row.cash -= wrong.brought
         if isinstance(wrong, Account.Deposited):
-            row.deposited -= cash_of(wrong)
+            row.deposited -= wrong.brought
         elif isinstance(wrong, Account.Withdrawn):
             row.withdrawn -= wrong.amount
-        row.positions, change = without(row.positions, wrong)
-        row.invested += change
+        worth.take_back_trade(row, wrong)
         rows.later(row, _of_minute)
 
     @on(Position.Reversed)
     def execution_reversed(self, event: Position.Reversed, rows: Rows[EquityRow]) -> None:
         """What an execution did to the cost of shares is taken back, and the profit."""
         row, wrong = self._row(event, rows), event.original
-        row.cost -= cost_of(wrong)
-        row.realised -= profit_of(wrong)
-        row.positions = costing(row.positions, wrong.symbol, -cost_of(wrong))
+        worth.take_back_cost(row, wrong)
         rows.later(row, _of_minute)
 
     @on(Account.SharesSplit)
     def shares_split(self, event: Account.SharesSplit, rows: Rows[EquityRow]) -> None:
         """Shares became more, or fewer, and are worth the same."""
         row = self._row(event, rows)
-        row.positions, change = split(row.positions, event.symbol, before=event.before, after=event.after)
-        row.invested += change
+        worth.split(row, event)
         rows.later(row, _of_minute)
 
     @on(Account.CashInLieuPaid)
@@ -172,16 +140,14 @@ class History(Projection):
         """The fraction of a share became cash."""
         row = self._row(event, rows)
         row.cash += event.amount
-        row.positions, change = less(row.positions, event.symbol, event.quantity)
-        row.invested += change
+        worth.lose_fraction(row, event)
         rows.later(row, _of_minute)
 
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[EquityRow]) -> None:
         """What the shares cost."""
         row = self._row(event, rows)
-        row.cost += event.lot.cost
-        row.positions = costing(row.positions, event.symbol, event.lot.cost)
+        worth.cost(row, event.symbol, event.lot.cost)
         rows.later(row, _of_minute)
 
     @on(Position.LotsRelieved, Position.FractionCashed)
@@ -190,18 +156,14 @@ class History(Projection):
     ) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
-        row.cost -= event.cost
-        row.realised += event.profit
-        row.positions = costing(row.positions, event.symbol, -event.cost)
+        worth.cost(row, event.symbol, -event.cost, realised=event.profit)
         rows.later(row, _of_minute)
 
     @on(Position.WashSaleDisallowed)
     def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[EquityRow]) -> None:
         """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
         row = self._row(event, rows)
-        row.cost += event.disallowed
-        row.realised += event.disallowed
-        row.positions = costing(row.positions, event.symbol, event.disallowed)
+        worth.cost(row, event.symbol, event.disallowed, realised=event.disallowed)
         rows.later(row, _of_minute)
 
     def _row(self, event: Event, rows: Rows[EquityRow]) -> EquityRow:

@@ -19,6 +19,7 @@ from domain.order import Order
 from domain.position import Position
 from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING
+from projections import filled
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
 
@@ -83,8 +84,7 @@ class OpenOrders(Projection):
     @on(Order.Accepted)
     def accepted(self, event: Order.Accepted, rows: Rows[OpenOrder]) -> None:
         """A venue works it."""
-        row = self._row(event, rows)
-        row.venue, row.accepted_at = event.venue, event.recorded_at
+        filled.accept(self._row(event, rows), event)
 
     @on(Order.Triggered)
     def triggered(self, event: Order.Triggered, rows: Rows[OpenOrder]) -> None:
@@ -94,17 +94,16 @@ class OpenOrders(Projection):
     @on(Order.Replaced)
     def replaced(self, event: Order.Replaced, rows: Rows[OpenOrder]) -> None:
         """Its terms changed."""
-        row, terms = self._row(event, rows), event.terms
-        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
-        row.price_cap, row.revision = event.price_cap, event.revision
+        row = self._row(event, rows)
+        filled.revise(row, event.terms, event.revision)
+        row.price_cap = event.price_cap
 
     @on(Order.Adjusted)
     def adjusted(self, event: Order.Adjusted, rows: Rows[OpenOrder]) -> None:
         """A split changed its quantity and prices."""
-        row, terms = self._row(event, rows), event.terms
-        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
-        row.price_cap, row.revision, row.filled_quantity = event.price_cap, event.revision, event.filled
-        row.busted_quantity = NO_SHARES
+        row = self._row(event, rows)
+        filled.revise(row, event.terms, event.revision)
+        row.price_cap, row.filled_quantity, row.busted_quantity = event.price_cap, event.filled, NO_SHARES
 
     @on(Order.Executed)
     def executed(self, event: Order.Executed, rows: Rows[OpenOrder]) -> None:
@@ -112,12 +111,7 @@ class OpenOrders(Projection):
         if event.corrects is not None and rows.get((event.originator_id,)) is None:
             return  # the order has ended
         row = self._row(event, rows)
-        row.filled_quantity += event.quantity
-        row.notional += event.quantity * event.price
-        row.amount += event.amount
-        row.venue = event.venue
-        if event.corrects is not None:
-            row.busted_quantity -= event.quantity
+        if not filled.fill(row, event):
             return
         row.status = "partially_filled"
         if not event.leaves_quantity:
@@ -128,11 +122,7 @@ class OpenOrders(Projection):
         """An execution is taken back; its shares are not traded again."""
         if rows.get((event.originator_id,)) is None:
             return  # the order has ended
-        row, wrong = self._row(event, rows), event.original
-        row.filled_quantity -= wrong.quantity
-        row.busted_quantity += wrong.quantity
-        row.notional -= wrong.quantity * wrong.price
-        row.amount -= wrong.amount
+        filled.bust(self._row(event, rows), event.original)
 
     @on(Order.Cancelled, Order.Expired)
     def ended(self, event: Event, rows: Rows[OpenOrder]) -> None:

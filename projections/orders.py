@@ -18,6 +18,7 @@ from domain.terms import LotChoice, LotMethod, OrderTerms
 from domain.trade import total
 from domain.transfer import Transfer
 from domain.values import NO_SHARES, NOTHING, average
+from projections import filled
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Lookup, Question
 
@@ -103,8 +104,7 @@ class Orders(Projection):
     @on(Order.Accepted)
     def accepted(self, event: Order.Accepted, rows: Rows[OrderRow]) -> None:
         """A venue works it."""
-        row = self._row(event, rows)
-        row.venue, row.accepted_at = event.venue, event.recorded_at
+        filled.accept(self._row(event, rows), event)
 
     @on(Order.Triggered)
     def triggered(self, event: Order.Triggered, rows: Rows[OrderRow]) -> None:
@@ -115,15 +115,11 @@ class Orders(Projection):
     def executed(self, event: Order.Executed, rows: Rows[OrderRow]) -> None:
         """It traded."""
         row = self._row(event, rows)
-        row.filled_quantity += event.quantity
-        row.notional += event.quantity * event.price
-        row.amount += event.amount
+        is_new = filled.fill(row, event)
         if event.charges:
             row.charges += total(event.charges)
         row.average_price = average(row.notional, row.filled_quantity)
-        row.venue = event.venue
-        if event.corrects is not None:
-            row.busted_quantity -= event.quantity
+        if not is_new:
             return
         row.leaves_quantity = event.leaves_quantity
         row.status = "partially_filled" if event.leaves_quantity else "filled"
@@ -134,10 +130,7 @@ class Orders(Projection):
     def reversed(self, event: Order.Reversed, rows: Rows[OrderRow]) -> None:
         """An execution is taken back; its shares are not traded again."""
         row, wrong = self._row(event, rows), event.original
-        row.filled_quantity -= wrong.quantity
-        row.busted_quantity += wrong.quantity
-        row.notional -= wrong.quantity * wrong.price
-        row.amount -= wrong.amount
+        filled.bust(row, wrong)
         row.charges -= total(wrong.charges)
         row.average_price = average(row.notional, row.filled_quantity) if row.filled_quantity else None
 
@@ -145,8 +138,7 @@ class Orders(Projection):
     def replaced(self, event: Order.Replaced, rows: Rows[OrderRow]) -> None:
         """Its terms changed."""
         row = self._row(event, rows)
-        row.quantity, row.limit_price = event.terms.quantity, event.terms.limit_price
-        row.stop_price, row.revision = event.terms.stop_price, event.revision
+        filled.revise(row, event.terms, event.revision)
         row.leaves_quantity = event.terms.quantity - row.filled_quantity - row.busted_quantity
         row.charges_held = event.charges_held
 
@@ -154,9 +146,9 @@ class Orders(Projection):
     def adjusted(self, event: Order.Adjusted, rows: Rows[OrderRow]) -> None:
         """A split changed its quantity and prices."""
         row, terms = self._row(event, rows), event.terms
-        row.quantity, row.limit_price, row.stop_price = terms.quantity, terms.limit_price, terms.stop_price
-        row.revision, row.filled_quantity = event.revision, event.filled
-        row.lots, row.busted_quantity = list(terms.chosen_lots), NO_SHARES
+        filled.revise(row, terms, event.revision)
+        row.filled_quantity, row.busted_quantity = event.filled, NO_SHARES
+        row.lots = list(terms.chosen_lots)
         row.leaves_quantity = terms.quantity - event.filled
         row.average_price = average(row.notional, event.filled) if event.filled else None
 

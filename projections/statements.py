@@ -13,19 +13,15 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.aggregate import Event
-from domain.case import Case
-from domain.corporate_action import CorporateAction
-from domain.erasure import Erasure
-from domain.interest import InterestPeriod
-from domain.order import Order
 from domain.position import Position
 from domain.trade import total
-from domain.transfer import Transfer
 from domain.values import NOTHING
+from projections import worth
 from projections.projection import Fact, Key, Projection, Rows, on
 from projections.questions import Question
-from projections.shares import LATEST, Shares, costing, less, split, traded
-from projections.taken_back import cash_of, cost_of, profit_of, shares_of, without
+from projections.shares import LATEST, Shares
+from projections.taken_back import shares_of
+from projections.worth import UNMOVED
 
 _DAY = timedelta(days=1)
 
@@ -63,28 +59,7 @@ class Statements(Projection):
     version = 2  # 2: fees apart from what was bought and sold, income, splits, returned transfers
     row = StatementRow
     key_columns = ("account_id", "day")
-    ignores = (
-        Account.Settled,
-        Account.GoodFaithViolated,
-        Account.WithdrawalHeld,
-        Account.WithdrawalReleased,
-        Account.LotMethodChosen,
-        Account.FundsHeld,
-        Account.FundsReleased,
-        Account.Suspended,
-        Account.Reinstated,
-        Account.Closed,
-        *Order.FACTS,
-        Position.SharesReserved,
-        Position.SharesReleased,
-        *Transfer.FACTS,
-        Position.Split,
-        Account.DividendEntitled,
-        *CorporateAction.FACTS,
-        *InterestPeriod.FACTS,
-        *Erasure.FACTS,
-        *Case.FACTS,
-    )
+    ignores = UNMOVED
 
     def key(self, event: Event, fact: Fact) -> Key:
         """Where the account stands; the day's row is written from it."""
@@ -129,8 +104,7 @@ class Statements(Projection):
         row.closing_cash -= event.amount
         row.bought += event.amount
         row.trades += 1
-        row.positions, gain = traded(row.positions, event.symbol, quantity=event.quantity, price=event.price)
-        row.invested += gain
+        worth.trade(row, event.symbol, event.quantity, event.price)
         rows.later(row, _of_day)
 
     @on(Account.SaleCredited)
@@ -140,8 +114,7 @@ class Statements(Projection):
         row.closing_cash += event.amount
         row.sold += event.amount
         row.trades += 1
-        row.positions, gain = traded(row.positions, event.symbol, quantity=-event.quantity, price=event.price)
-        row.invested += gain
+        worth.trade(row, event.symbol, -event.quantity, event.price)
         rows.later(row, _of_day)
 
     @on(Account.DividendPaid, Account.InterestPaid)
@@ -156,7 +129,7 @@ class Statements(Projection):
     def reversed(self, event: Account.Reversed, rows: Rows[StatementRow]) -> None:
         """What a fact did to cash and shares is taken back, on the day it is recorded."""
         row, wrong = self._row(event, rows), event.original
-        moved = cash_of(wrong)
+        moved = wrong.brought
         row.closing_cash -= moved
         if isinstance(wrong, Account.Deposited):
             row.deposited -= moved
@@ -169,8 +142,7 @@ class Statements(Projection):
         else:
             row.income -= moved
         row.trades -= 1 if shares_of(wrong) else 0
-        row.positions, change = without(row.positions, wrong)
-        row.invested += change
+        worth.take_back_trade(row, wrong)
         rows.later(row, _of_day)
 
     @on(Position.Reversed)
@@ -183,17 +155,14 @@ class Statements(Projection):
             row.bought += charges
         else:
             row.sold -= charges
-        row.cost -= cost_of(wrong)
-        row.realised -= profit_of(wrong)
-        row.positions = costing(row.positions, wrong.symbol, -cost_of(wrong))
+        worth.take_back_cost(row, wrong)
         rows.later(row, _of_day)
 
     @on(Account.SharesSplit)
     def shares_split(self, event: Account.SharesSplit, rows: Rows[StatementRow]) -> None:
         """Shares became more, or fewer, and are worth the same."""
         row = self._row(event, rows)
-        row.positions, change = split(row.positions, event.symbol, before=event.before, after=event.after)
-        row.invested += change
+        worth.split(row, event)
         rows.later(row, _of_day)
 
     @on(Account.CashInLieuPaid)
@@ -202,47 +171,39 @@ class Statements(Projection):
         row = self._row(event, rows)
         row.closing_cash += event.amount
         row.income += event.amount
-        row.positions, change = less(row.positions, event.symbol, event.quantity)
-        row.invested += change
+        worth.lose_fraction(row, event)
         rows.later(row, _of_day)
 
     @on(Position.LotOpened)
     def lot_opened(self, event: Position.LotOpened, rows: Rows[StatementRow]) -> None:
         """What the shares cost."""
         row = self._row(event, rows)
-        row.cost += event.lot.cost
+        worth.cost(row, event.symbol, event.lot.cost)
         row.bought -= total(event.charges)
         row.fees += total(event.charges)
-        row.positions = costing(row.positions, event.symbol, event.lot.cost)
         rows.later(row, _of_day)
 
     @on(Position.FractionCashed)
     def fraction_cashed(self, event: Position.FractionCashed, rows: Rows[StatementRow]) -> None:
         """What the fraction that a split left had cost, and the profit."""
         row = self._row(event, rows)
-        row.cost -= event.cost
-        row.realised += event.profit
-        row.positions = costing(row.positions, event.symbol, -event.cost)
+        worth.cost(row, event.symbol, -event.cost, realised=event.profit)
         rows.later(row, _of_day)
 
     @on(Position.LotsRelieved)
     def lots_relieved(self, event: Position.LotsRelieved, rows: Rows[StatementRow]) -> None:
         """What the sold shares had cost, and the profit."""
         row = self._row(event, rows)
-        row.cost -= event.cost
+        worth.cost(row, event.symbol, -event.cost, realised=event.profit)
         row.sold += total(event.charges)
         row.fees += total(event.charges)
-        row.realised += event.profit
-        row.positions = costing(row.positions, event.symbol, -event.cost)
         rows.later(row, _of_day)
 
     @on(Position.WashSaleDisallowed)
     def disallowed(self, event: Position.WashSaleDisallowed, rows: Rows[StatementRow]) -> None:
         """A loss that is not allowed is a cost of the shares that replaced the sold ones."""
         row = self._row(event, rows)
-        row.cost += event.disallowed
-        row.realised += event.disallowed
-        row.positions = costing(row.positions, event.symbol, event.disallowed)
+        worth.cost(row, event.symbol, event.disallowed, realised=event.disallowed)
         rows.later(row, _of_day)
 
     def _row(self, event: Event, rows: Rows[StatementRow]) -> StatementRow:

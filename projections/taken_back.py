@@ -1,4 +1,4 @@
-"""What a reversal takes back, in the words of the read tables: by how much its original moved cash and shares."""
+"""What a reversal takes back, in the words of the read tables: by how much its original moved shares and their cost."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,12 +6,6 @@ from typing import Any
 from domain.account import Account
 from domain.values import NO_SHARES, NOTHING, Money, Price
 from projections.shares import Shares, traded
-
-
-def cash_of(original: Any) -> Decimal:
-    """By how much an account's fact moved its cash, in dollars; less than nothing when it went out."""
-    amount: Decimal = original.amount - getattr(original, "repaid", NOTHING)
-    return -amount if isinstance(original, Account.Withdrawn | Account.PurchaseDebited) else amount
 
 
 def shares_of(original: Any) -> Decimal:

@@ -1,7 +1,10 @@
 """Commands about corporate actions and interest as such, and what accounts are paid of them."""
 
+from uuid import uuid5
+
 from application import corporate as c
 from application.answers import AccountAnswer, ActionAnswer, PeriodAnswer
+from application.handlers.transfers import send_away
 from application.ledger import Ledger
 from domain.account import AccountStatus
 from domain.corporate_action import CorporateAction
@@ -77,9 +80,14 @@ def entitle(command: c.EntitleDividend, ledger: Ledger) -> AccountAnswer:
 
 
 def pay_dividend(command: c.PayDividend, ledger: Ledger) -> AccountAnswer:
-    """Pay an account its dividend; also a suspended or closed one, for the money is its owner's."""
+    """Pay an account its dividend; also a suspended or closed one, for the money is its owner's.
+
+    Out of a closed one it goes on to the bank: brokers sweep such residual credits, so that the account ends at nothing.
+    """
     account = ledger.account(command.account_id)
-    account.pay_dividend(command.action_id, withholding=command.withholding, at=ledger.now)
+    is_paid = account.pay_dividend(command.action_id, withholding=command.withholding, at=ledger.now)
+    if is_paid and account.status is AccountStatus.CLOSED and account.residue:
+        send_away(account, uuid5(command.action_id, str(account.id)), ledger)
     return AccountAnswer.of(account)
 
 

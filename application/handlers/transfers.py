@@ -1,12 +1,14 @@
 """Commands about money that comes from a bank or goes to one."""
 
+from uuid import UUID
+
 from application import commands as c
 from application.answers import AccountAnswer
 from application.ledger import Ledger
 from domain.account import Account, AccountStatus
 from domain.errors import AccountMustNotBeClosed
 from domain.transfer import Direction, Transfer, TransferStatus
-from domain.values import money
+from domain.values import Money, money
 
 
 def deposit(command: c.Deposit, ledger: Ledger) -> AccountAnswer:
@@ -70,11 +72,33 @@ def give_back(command: c.ReturnTransfer, ledger: Ledger) -> AccountAnswer:
     return _answer(account, transfer)
 
 
+def send_residue(command: c.SendResidue, ledger: Ledger) -> AccountAnswer:
+    """Send away what came to an account after its end."""
+    account = ledger.account(command.account_id)
+    status = send_away(account, command.transfer_id, ledger)
+    return AccountAnswer.of(account, transfer_id=command.transfer_id, transfer_status=status)
+
+
+def send_away(account: Account, transfer_id: UUID, ledger: Ledger) -> TransferStatus | None:
+    """Pay out a closed account's residue as any withdrawal: at once, or by the bank. Raises ResidueMustBeThere."""
+    if ledger.rules.funding.is_instant:
+        account.send_residue(transfer_id, at_once=True, at=ledger.now)
+        return TransferStatus.COMPLETED
+    amount = account.send_residue(transfer_id, at_once=False, at=ledger.now)
+    transfer = ledger.transfer(transfer_id, account_id=account.id)
+    _ask_the_bank(transfer, Direction.WITHDRAWAL, amount, ledger)
+    return transfer.status
+
+
 def _initiate(
     transfer: Transfer, direction: Direction, command: c.Deposit | c.Withdraw, ledger: Ledger
 ) -> bool:
+    return _ask_the_bank(transfer, direction, money(command.amount), ledger)
+
+
+def _ask_the_bank(transfer: Transfer, direction: Direction, amount: Money, ledger: Ledger) -> bool:
     due_at = ledger.now + ledger.rules.funding.delay
-    return transfer.initiate(direction, money(command.amount), due_at=due_at, at=ledger.now)
+    return transfer.initiate(direction, amount, due_at=due_at, at=ledger.now)
 
 
 def _both(command: c.TransferCommand, ledger: Ledger) -> tuple[Account, Transfer]:

@@ -12,10 +12,12 @@ from domain.account.reversing import KINDS, Undoing
 from domain.account.settling import Settling, Unsettled
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
+    AccountMustBeClosed,
     AccountMustBeEmpty,
     AccountMustNotBeClosed,
     AvailableCashMustCoverOrder,
     AvailableCashMustCoverWithdrawal,
+    ResidueMustBeThere,
 )
 from domain.reversal import Reversal, correcting
 from domain.terms import LotMethod
@@ -72,6 +74,11 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         amount: Money
         repaid: Money = NOTHING
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount - self.repaid
+
         def apply(self, account: "Account") -> None:
             account._take_in(self.amount, repaid=self.repaid)
 
@@ -84,6 +91,11 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         transfer_id: UUID
         amount: Money
         held: bool = False
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew: less than nothing."""
+            return -self.amount
 
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
@@ -135,6 +147,11 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         settles_on: date
         street: Money | None = None
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew: less than nothing."""
+            return -self.amount
+
         def apply(self, account: "Account") -> None:
             account.cash -= self.amount
             account._hold(self.order_id, -self.released)
@@ -178,6 +195,11 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         settles_on: date
         street: Money | None = None
         fees: Money = NOTHING
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
 
         def apply(self, account: "Account") -> None:
             account.cash += self.amount
@@ -238,13 +260,26 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         if amount is not None:
             self.record(Account.Withdrawn, at=at, transfer_id=transfer_id, amount=amount, held=True)
 
+    def send_residue(self, transfer_id: UUID, *, at_once: bool, at: datetime) -> Money:
+        """Send away the whole residue, at once or by a bank that will take it. Returns how much it was.
+
+        Raises AccountMustBeClosed, or ResidueMustBeThere.
+        """
+        self.require_closed_or_reopened()
+        amount = self.residue
+        if not amount:
+            raise ResidueMustBeThere("nothing is left that is not on its way already")
+        kind = Account.Withdrawn if at_once else Account.WithdrawalHeld
+        self.record(kind, at=at, transfer_id=transfer_id, amount=amount)
+        return amount
+
     def suffer_return(self, amount: Money, *, transfer_id: UUID, is_deposit: bool, at: datetime) -> None:
         """Take in that a bank returned a completed transfer.
 
         A returned deposit suspends the account, and a closed one is open for staff again: it owns or owes money.
         """
         if is_deposit:
-            self.take_back(amount, transfer_id=transfer_id, there=self._settled_free, at=at)
+            self.take_back(amount, transfer_id=transfer_id, there=self.settled_free, at=at)
         else:
             self.put_back(amount, transfer_id=transfer_id, at=at)
         if self.status is AccountStatus.CLOSED or (is_deposit and not self.is_suspended_for_good):
@@ -308,11 +343,7 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         """End the account for ever: no cash, shares or open orders, nothing that has yet to settle or to be paid."""
         if self.status is AccountStatus.CLOSED:
             return
-        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements or self.owed:
-            raise AccountMustBeEmpty(
-                f"{self.cash} in cash, {self.owed} of debt, {len(self.shares)} positions,"
-                f" {len(self.unsettled)} settlements and {len(self.entitlements)} dividends are left"
-            )
+        self.require_empty()
         self.record(Account.Closed, at=at)
 
     # What may be asked.
@@ -325,11 +356,22 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
     @property
     def withdrawable(self) -> Money:
         """What may be paid out: available cash less what sales have yet to bring, and less what is owed."""
-        return max(self._settled_free - self.owed, NOTHING)
+        return max(self.settled_free - self.owed, NOTHING)
 
     @property
-    def _settled_free(self) -> Money:
+    def settled_free(self) -> Money:
+        """Available cash that does not wait for the street: a debt may be taken out of it."""
         return max(self.available - self.yet_to_come, NOTHING)
+
+    @property
+    def residue(self) -> Money:
+        """What came to a closed account after its end, and is not on its way out; of any other account nothing."""
+        return self.withdrawable if self._is_over else NOTHING
+
+    @property
+    def _is_over(self) -> bool:
+        # Only a closed account is suspended because a withdrawal came back.
+        return self.status is AccountStatus.CLOSED or self.suspended_for == WITHDRAWAL_RETURNED
 
     def paid_by_unsettled(self, amount: Money) -> date | None:
         """When the money for a purchase of this amount settles; None when settled cash covers it."""
@@ -351,6 +393,19 @@ class Account(Aggregate, Blocking, Settling, Receiving, Funding, Choosing, Undoi
         """Refuse what a closed account may not do."""
         if self.status is AccountStatus.CLOSED:
             raise AccountMustNotBeClosed("the account is closed")
+
+    def require_closed_or_reopened(self) -> None:
+        """Refuse what is for closed accounts, and for those that a returned withdrawal has reopened."""
+        if not self._is_over:
+            raise AccountMustBeClosed(f"account {self.id} is {self.status}")
+
+    def require_empty(self) -> None:
+        """Refuse while anything is in the account, owed, or has yet to come. Raises AccountMustBeEmpty."""
+        if self.cash or self.holds or self.shares or self.unsettled or self.entitlements or self.owed:
+            raise AccountMustBeEmpty(
+                f"{self.cash} in cash, {self.owed} of debt, {len(self.shares)} positions,"
+                f" {len(self.unsettled)} settlements and {len(self.entitlements)} dividends are left"
+            )
 
     def _require_withdrawable(self, amount: Money) -> None:
         self.require_open()

@@ -58,6 +58,11 @@ class Receiving:
         amount: Money
         withheld: Money = NOTHING
 
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
+
         def apply(self, account: Any) -> None:
             account.entitlements.pop(self.action_id, None)
             account.cash += self.amount
@@ -77,6 +82,11 @@ class Receiving:
         gross: Money
         amount: Money
         withheld: Money = NOTHING
+
+        @property
+        def brought(self) -> Money:
+            """By how much the cash grew."""
+            return self.amount
 
         def apply(self, account: Any) -> None:
             account.interest_paid_through = self.last_day
@@ -116,11 +126,14 @@ class Receiving:
         if entitlement.gross > NOTHING and entitlement.action_id not in self.actions:
             self.record(Receiving.DividendEntitled, at=at, entitlement=entitlement)
 
-    def pay_dividend(self, action_id: UUID, *, withholding: Decimal, at: datetime) -> None:
-        """Pay what the account is entitled to, less the part `withholding`; without entitlement nothing."""
+    def pay_dividend(self, action_id: UUID, *, withholding: Decimal, at: datetime) -> bool:
+        """Pay what the account is entitled to, less the part `withholding`; without entitlement nothing.
+
+        Returns whether there was anything to pay.
+        """
         due = self.entitlements.get(action_id)
         if due is None:
-            return
+            return False
         withheld = rounded(due.gross * withholding)
         self.record(
             Receiving.DividendPaid,
@@ -133,6 +146,7 @@ class Receiving:
             amount=due.gross - withheld,
             withheld=withheld,
         )
+        return True
 
     def pay_interest(
         self, accrued: Decimal, *, first_day: date, last_day: date, withholding: Decimal, at: datetime

@@ -4,36 +4,41 @@ The right amount, when there is one, is a new fact of the same kind in the same 
 and counts to its day.
 """
 
+from abc import abstractmethod
 from datetime import date, datetime
 from typing import Any, ClassVar
-from uuid import UUID, uuid5
+from uuid import uuid5
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from domain.errors import AvailableCashMustCoverReversal, CorrectionMustChangeSomething, EventMustBeReversible
 from domain.reversal import Reversal, Reversing, correcting, facts_of
-from domain.values import NOTHING, Money, rounded
+from domain.values import Money, rounded
 
 KINDS: dict[str, Any] = {}
 """Facts of an account that can be taken back, by name; core.py puts them here."""
 
-_OF_EXECUTIONS = ("PurchaseDebited", "SaleCredited")
-_TAKING = ("Deposited", "DividendPaid", "InterestPaid")  # their reversals take settled cash
-
 
 class Undoing(Reversing):
-    """The part of an account whose facts can be taken back."""
+    """The part of an account whose facts can be taken back. Each of them says how much cash it `brought`."""
 
     __slots__ = ()
 
-    cash: Money
     owed: Money
-    withdrawals: dict[UUID, Money]
     record: Any
     require_not_closed: Any
     release_withdrawal: Any
     is_settled: Any
-    _require_withdrawable: Any
+
+    @property
+    @abstractmethod
+    def available(self) -> Money:
+        """Cash that nothing holds, settled or not."""
+
+    @property
+    @abstractmethod
+    def settled_free(self) -> Money:
+        """What of it has settled."""
 
     class Reversed(Reversal, frozen=True, kw_only=True):
         """What a fact did to the cash is taken back.
@@ -48,7 +53,7 @@ class Undoing(Reversing):
     def reverse_cash(self, event: Any, *, reason: str, at: datetime) -> None:
         """Take back a deposit, a withdrawal or income. What it takes must be there, settled and free."""
         self.require_reversible_cash(event)
-        self._require_cover(_brought(event))
+        self._require_cover(event.brought, self.settled_free)
         self._take_back(event, reason=reason, at=at)
 
     def correct_cash(self, event: Any, amount: Money, *, reason: str, at: datetime) -> None:
@@ -59,7 +64,7 @@ class Undoing(Reversing):
         right = _with_amount(event, amount)
         if "repaid" in right:
             right["repaid"] = min(amount, self.owed + event.repaid)
-        self._require_cover(_brought(event) - _came(type(event).__name__, right))
+        self._require_cover(event.brought - replace(event, **right).brought, self.settled_free)
         self._take_back(event, reason=reason, at=at)
         self.record(type(event), at=at, **correcting(event), **right)
 
@@ -67,8 +72,7 @@ class Undoing(Reversing):
         """Take back the money of an execution: out of what is due when that has not settled, else on `settles_on`."""
         self.require_not_closed()
         self.require_reversible(event, KINDS)
-        if type(event).__name__ == "SaleCredited" and self.available < event.amount:  # type: ignore[attr-defined]
-            self._refuse_cover(event.amount, self.available)  # type: ignore[attr-defined]
+        self._require_cover(event.brought, self.available)
         self.record(
             Undoing.Reversed,
             at=at,
@@ -80,7 +84,7 @@ class Undoing(Reversing):
         """Refuse what is not a deposit, a withdrawal or income of this account, or has been reversed."""
         self.require_not_closed()
         self.require_reversible(event, KINDS)
-        if type(event).__name__ in _OF_EXECUTIONS:
+        if hasattr(event, "execution_id"):
             raise EventMustBeReversible("an execution is taken back as a whole")
 
     def _take_back(self, event: Any, *, reason: str, at: datetime) -> None:
@@ -88,23 +92,10 @@ class Undoing(Reversing):
         if getattr(event, "held", False):
             self.release_withdrawal(event.transfer_id, at=at)
 
-    def _require_cover(self, amount: Money) -> None:
-        there = self._settled_free  # type: ignore[attr-defined]
+    @staticmethod
+    def _require_cover(amount: Money, there: Money) -> None:
         if amount > there:
-            self._refuse_cover(amount, there)
-
-    def _refuse_cover(self, amount: Money, there: Money) -> None:
-        raise AvailableCashMustCoverReversal(f"{there} is there, {amount} would be taken")
-
-
-def _brought(event: Any) -> Money:
-    """By how much the cash grew with a fact; less than nothing when it shrank."""
-    return _came(type(event).__name__, asdict(event))
-
-
-def _came(kind: str, fields: dict[str, Any]) -> Money:
-    amount: Money = fields["amount"] - fields.get("repaid", NOTHING)
-    return amount if kind in _TAKING else -amount
+            raise AvailableCashMustCoverReversal(f"{there} is there, {amount} would be taken")
 
 
 def _with_amount(event: Any, amount: Money) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which accounts a day's work concerns, and their events, read from the log and from read tables that have caught up."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -69,7 +69,7 @@ class Accounts:
         for row in read_account(self._connection, FIRM, up_to=None, at=None):
             if row.topic.startswith("CorporateAction."):
                 found[row.originator_id] = fold(found.get(row.originator_id), (row.event(),))
-        return sorted(found.values(), key=lambda action: action.ex_date or date.max)
+        return sorted(found.values(), key=lambda action: action.require_announced().ex_date)
 
     def holders_ever(self, symbol: str) -> list[UUID]:
         """Accounts that have or had shares of a symbol; with those whose rows have been put aside."""

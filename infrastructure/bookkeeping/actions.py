@@ -14,7 +14,7 @@ import structlog
 from application import corporate as c
 from application.holdings import shares_before
 from domain.account import Entitlement, entitlement_of
-from domain.corporate_action import ActionKind, ActionStatus, CorporateAction
+from domain.corporate_action import ActionStatus, CorporateAction, Dividend, Split
 from domain.position import position_id
 from domain.values import NO_SHARES, NOTHING, Quantity
 from infrastructure.bookkeeping.accounts import Accounts
@@ -46,55 +46,54 @@ class CorporateActions:
         return sum(self._work_on(one, actions, today) for one in actions if one.status in UNFINISHED)
 
     def _work_on(self, action: CorporateAction, actions: Sequence[CorporateAction], today: date) -> bool:
-        if action.ex_date is None or action.ex_date > today:
+        announced = action.require_announced()
+        if announced.ex_date > today:
             return False
-        if action.kind is ActionKind.SPLIT:
-            self._split(action, today)
+        if isinstance(announced, Split):
+            self._split(action.id, announced, today)
             return True
-        is_known, is_due = action.status is ActionStatus.ENTITLED, _is_due(action, today)
+        is_known, is_due = action.status is ActionStatus.ENTITLED, announced.pay_date <= today
         if not is_known:
-            splits = [one.id for one in actions if _counts_before(one, action)]
-            self._entitle(action, splits, today)
+            splits = [one.id for one in actions if _counts_before(one.announced, announced)]
+            self._entitle(action.id, announced, splits, today)
         if is_due:
-            self._pay(action)
+            self._pay(action.id, announced)
         return is_due or not is_known
 
     # Splits.
 
-    def _split(self, action: CorporateAction, today: date) -> None:
-        self._giver.give(c.BeginAction(action_id=action.id, today=today))
+    def _split(self, action_id: UUID, split: Split, today: date) -> None:
+        self._giver.give(c.BeginAction(action_id=action_id, today=today))
         self._accounts.require_reached("positions", "open_orders", log_position=self._accounts.log_end())
-        ids = self._accounts.concerned_by(action.symbol)
-        self._giver.give_all(self._split_of(action, account_id) for account_id in ids)
-        self._giver.give(c.CompleteAction(action_id=action.id, accounts=len(ids)))
-        log.info("a split was applied", symbol=action.symbol, ex_date=str(action.ex_date), accounts=len(ids))
+        ids = self._accounts.concerned_by(split.symbol)
+        self._giver.give_all(self._split_of(action_id, split, account_id) for account_id in ids)
+        self._giver.give(c.CompleteAction(action_id=action_id, accounts=len(ids)))
+        log.info("a split was applied", symbol=split.symbol, ex_date=str(split.ex_date), accounts=len(ids))
 
-    def _split_of(self, action: CorporateAction, account_id: UUID) -> c.ApplySplit:
-        assert action.numerator is not None and action.denominator is not None, "a split has a ratio"  # noqa: S101, PT018
+    def _split_of(self, action_id: UUID, split: Split, account_id: UUID) -> c.ApplySplit:
         return c.ApplySplit(
             account_id=account_id,
-            action_id=action.id,
-            symbol=action.symbol,
-            numerator=action.numerator,
-            denominator=action.denominator,
-            cash_in_lieu=action.cash_in_lieu,
-            effective_at=self._effective_at(action),
+            action_id=action_id,
+            symbol=split.symbol,
+            numerator=split.numerator,
+            denominator=split.denominator,
+            cash_in_lieu=split.cash_in_lieu,
+            effective_at=self._effective_at(split),
         )
 
-    def _effective_at(self, action: CorporateAction) -> datetime:
+    def _effective_at(self, split: Split) -> datetime:
         """As the ex-date begins at the exchange; or when it was announced, when that was later on the day."""
-        assert action.ex_date is not None and action.announced_at is not None, "it is announced"  # noqa: S101, PT018
-        return max(self._calendar.midnight(action.ex_date), action.announced_at)
+        return max(self._calendar.midnight(split.ex_date), split.announced_at)
 
     # Dividends.
 
-    def _entitle(self, action: CorporateAction, splits: Sequence[UUID], today: date) -> None:
-        self._giver.give(c.BeginAction(action_id=action.id, today=today))
+    def _entitle(self, action_id: UUID, dividend: Dividend, splits: Sequence[UUID], today: date) -> None:
+        self._giver.give(c.BeginAction(action_id=action_id, today=today))
         self._accounts.require_reached("positions", log_position=self._accounts.log_end())
-        found = list(self._entitlements(action, splits))
+        found = list(self._entitlements(action_id, dividend, splits))
         self._giver.give_all(c.EntitleDividend(account_id=a, entitlement=one) for a, one in found)
         fixed = c.FixEntitlements(
-            action_id=action.id,
+            action_id=action_id,
             accounts=len(found),
             quantity=sum((one.quantity for _, one in found), NO_SHARES),
             amount=sum((one.gross for _, one in found), NOTHING),
@@ -102,24 +101,22 @@ class CorporateActions:
         self._giver.give(fixed)
         log.info(
             "a dividend's holders are known",
-            symbol=action.symbol,
+            symbol=dividend.symbol,
             accounts=fixed.accounts,
             amount=str(fixed.amount),
         )
 
     def _entitlements(
-        self, action: CorporateAction, splits: Sequence[UUID]
+        self, action_id: UUID, dividend: Dividend, splits: Sequence[UUID]
     ) -> Iterator[tuple[UUID, Entitlement]]:
-        rate, ex_date, pay_date = action.rate, action.ex_date, action.pay_date
-        assert rate is not None and ex_date is not None and pay_date is not None, "a dividend has them"  # noqa: S101, PT018
-        for account_id, quantity in self._held(action.symbol, ex_date, splits):
+        for account_id, quantity in self._held(dividend.symbol, dividend.ex_date, splits):
             entitlement = entitlement_of(
-                action_id=action.id,
-                symbol=action.symbol,
+                action_id=action_id,
+                symbol=dividend.symbol,
                 quantity=quantity,
-                rate=rate,
-                ex_date=ex_date,
-                pay_date=pay_date,
+                rate=dividend.rate,
+                ex_date=dividend.ex_date,
+                pay_date=dividend.pay_date,
             )
             if entitlement.gross > NOTHING:
                 yield account_id, entitlement
@@ -133,24 +130,18 @@ class CorporateActions:
             if quantity > NO_SHARES:
                 yield by_position[stream_id], quantity
 
-    def _pay(self, action: CorporateAction) -> None:
+    def _pay(self, action_id: UUID, dividend: Dividend) -> None:
         self._accounts.require_reached("dividends", log_position=self._accounts.log_end())
-        ids = self._accounts.entitled_to(action.id)
+        ids = self._accounts.entitled_to(action_id)
         self._giver.give_all(
-            c.PayDividend(account_id=a, action_id=action.id, withholding=self._withholding) for a in ids
+            c.PayDividend(account_id=a, action_id=action_id, withholding=self._withholding) for a in ids
         )
-        self._giver.give(c.CompleteAction(action_id=action.id, accounts=len(ids)))
+        self._giver.give(c.CompleteAction(action_id=action_id, accounts=len(ids)))
         log.info(
-            "a dividend was paid", symbol=action.symbol, pay_date=str(action.pay_date), accounts=len(ids)
+            "a dividend was paid", symbol=dividend.symbol, pay_date=str(dividend.pay_date), accounts=len(ids)
         )
 
 
-def _is_due(dividend: CorporateAction, today: date) -> bool:
-    return dividend.pay_date is not None and dividend.pay_date <= today
-
-
-def _counts_before(split: CorporateAction, dividend: CorporateAction) -> bool:
-    """Whether a split of the same symbol had changed the shares before a dividend's ex-date."""
-    if split.kind is not ActionKind.SPLIT or split.symbol != dividend.symbol:
-        return False
-    return split.ex_date is not None and dividend.ex_date is not None and split.ex_date < dividend.ex_date
+def _counts_before(one: Dividend | Split | None, dividend: Dividend) -> bool:
+    """Whether it is a split of the same symbol that had changed the shares before a dividend's ex-date."""
+    return isinstance(one, Split) and one.symbol == dividend.symbol and one.ex_date < dividend.ex_date

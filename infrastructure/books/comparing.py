@@ -42,32 +42,36 @@ def compare_tables(
     tell: Progress = lambda at, end: None,
     tries: int = TRIES,
 ) -> tuple[Violation | None, int | None]:
-    """The first customer whom the tables do not agree about, and at which log position they were compared.
+    """The first customer whom the tables do not agree about, and up to which log position they were compared.
 
-    None for the position when the tables were never found at one place of the log.
+    A violation stands at the customer's last booking: it stays there while the log goes on, and whoever compares from
+    there on meets it. None for the position when the tables were never found at one place of the log.
     """
     for _ in range(tries):
         with snapshot(connection):
             position = _standing_together(connection)
             if position is not None:
-                return next(_apart(connection, position, after, account_id, tell), None), position
+                return next(_apart(connection, after, account_id, tell), None), position
         time.sleep(LOOK_AGAIN_S)
     return None, None
 
 
 def _standing_together(connection: Connection[Any]) -> int | None:
-    """The log position at which all partitions of all three tables stand, if they do."""
-    found = connection.execute(
-        "SELECT p.name, min(p.position), max(p.position) FROM projection_partitions p"
-        " WHERE p.is_live AND p.name = ANY(%s) GROUP BY 1",
-        (list(TABLES),),
-    ).fetchall()
-    positions = {position for _, *both in found for position in both}
-    return positions.pop() if len(found) == len(TABLES) and len(positions) == 1 else None
+    """The log position up to which all three tables stand, if those of each partition stand together.
+
+    A customer's rows are all in one partition: how far another one is does not matter.
+    """
+    row = connection.execute(
+        "SELECT min(first), bool_and(first = last AND tables = %s) FROM"
+        " (SELECT min(position) AS first, max(position) AS last, count(*) AS tables FROM projection_partitions"
+        " WHERE is_live AND name = ANY(%s) GROUP BY partition) AS together",
+        (len(TABLES), list(TABLES)),
+    ).fetchone()
+    return row[0] if row is not None and row[1] else None
 
 
 def _apart(
-    connection: Connection[Any], position: int, after: int, account_id: UUID | None, tell: Progress
+    connection: Connection[Any], after: int, account_id: UUID | None, tell: Progress
 ) -> Iterator[Violation]:
     sql = (
         _SQL.format(join="LEFT" if after else "FULL")
@@ -81,7 +85,7 @@ def _apart(
             for broken in _of_customer(row):
                 yield Violation(
                     rule=f"table_{broken.rule}",
-                    log_position=position,
+                    log_position=_last_booking(connection, row[0]),
                     event="all events",
                     account_id=row[0],
                     accounts=broken.accounts,
@@ -90,6 +94,15 @@ def _apart(
                 )
             if end and number % 1000 == 0:
                 tell(number, end)
+
+
+def _last_booking(connection: Connection[Any], account_id: UUID) -> int:
+    """The customer's last event in the journal; 1, from which on everybody is compared, when there is none."""
+    row = connection.execute(
+        "SELECT max(log_position) FROM read.journal WHERE account_id = %s AND log_position < %s",
+        (account_id, STANDING),
+    ).fetchone()
+    return 1 if row is None or row[0] is None else int(row[0])
 
 
 def _count(connection: Connection[Any]) -> int:

@@ -3,7 +3,8 @@
 It follows the journal's table, checks what is new, and notes how far every rule holds. An event that it cannot read
 stops it for that customer alone, and is noted, too; so is whatever else it fails at, and tried again now and then. How far it has come is kept in a
 table beside the read tables: were that lost, the watch would begin anew. When a rule is broken it says so once, and
-looks at the same place again from time to time: a repair or rebuild may have mended the table.
+looks at the same place again from time to time: a repair or rebuild may have mended the table. Until then that is
+what it tells, however far the log goes on, and also after a restart.
 """
 
 import threading
@@ -11,13 +12,14 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
 from msgspec import Struct
 from psycopg import Connection
 
-from infrastructure.books.checking import Checker, LeftOut, Violation
+from infrastructure.books.checking import Checker, LeftOut
 from infrastructure.books.comparing import compare_tables
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect
@@ -34,13 +36,18 @@ AGAIN_S = 30.0
 TABLE = (
     "CREATE TABLE IF NOT EXISTS read.books_watch (id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),"
     " position bigint NOT NULL, violated_at bigint, violation text, checked_at timestamptz NOT NULL DEFAULT now());"
-    "ALTER TABLE read.books_watch ADD COLUMN IF NOT EXISTS failed_at bigint, ADD COLUMN IF NOT EXISTS failure text"
+    "ALTER TABLE read.books_watch ADD COLUMN IF NOT EXISTS failed_at bigint, ADD COLUMN IF NOT EXISTS failure text,"
+    " ADD COLUMN IF NOT EXISTS compared bigint, ADD COLUMN IF NOT EXISTS violated_of uuid"
 )
 _NOTE = (
-    "INSERT INTO read.books_watch (position, violated_at, violation, failed_at, failure)"
-    " VALUES (%(position)s, %(at)s, %(said)s, %(failed_at)s, %(failure)s)"
-    " ON CONFLICT (id) DO UPDATE SET position = EXCLUDED.position, violated_at = EXCLUDED.violated_at,"
-    " violation = EXCLUDED.violation, failed_at = EXCLUDED.failed_at, failure = EXCLUDED.failure, checked_at = now()"
+    "INSERT INTO read.books_watch (position, compared, violated_at, violated_of, violation, failed_at, failure)"
+    " VALUES (%(position)s, %(compared)s, %(at)s, %(of)s, %(said)s, %(failed_at)s, %(failure)s)"
+    " ON CONFLICT (id) DO UPDATE SET position = EXCLUDED.position, compared = EXCLUDED.compared,"
+    " violated_at = EXCLUDED.violated_at, violated_of = EXCLUDED.violated_of, violation = EXCLUDED.violation,"
+    " failed_at = EXCLUDED.failed_at, failure = EXCLUDED.failure, checked_at = now()"
+)
+_BEGUN = (
+    "SELECT position, coalesce(compared, position), violated_at, violated_of, violation FROM read.books_watch"
 )
 _FAILED = "UPDATE read.books_watch SET failed_at = position + 1, failure = %s"
 # A table of before has no columns for failures until the watch begins.
@@ -64,6 +71,14 @@ class Watched(Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
+class _Found(Struct, frozen=True):
+    """A violation as it was first told. `of_tables` is the customer about whom the tables do not agree, else None."""
+
+    at: int
+    said: str
+    of_tables: UUID | None = None
+
+
 class BooksWatch:
     """Runs in a thread of the projector, in one of them at a time."""
 
@@ -71,7 +86,9 @@ class BooksWatch:
         self._url = url
         self._lease = Lease(url, "books watch")
         self._checker: Checker | None = None
-        self._noted: tuple[int, str | None, str | None] | None = None
+        self._compared = 0
+        self._found: _Found | None = None
+        self._noted: tuple[int, int, str | None, str | None] | None = None
         self._said: str | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -110,47 +127,74 @@ class BooksWatch:
                 worked = time.monotonic() - began
                 stop.wait(AGAIN_S if violation else REST * worked if has_more else max(LOOK_S, REST * worked))
 
-    def look(self, connection: Connection[Any]) -> tuple[Violation | None, bool]:
-        """Check one page more. The violation that was found, and whether there is more to do at once."""
-        checker = self._checker or Checker(
-            connection, after=self._begun(connection), with_aggregates=False, leaves_out=True
-        )
+    def look(self, connection: Connection[Any]) -> tuple[str | None, bool]:
+        """Check one page more. The violation that was found, as it is told, and whether there is more to do at once."""
+        checker = self._checker or self._begin(connection)
+        if self._is_unmended(connection):
+            return self._said_of_found(), False
         before, log_end = checker.position, last_row(connection)[0]
         goal = min(_projected(connection), log_end)
         violation = checker.page(up_to=goal) if checker.read_to < goal else None
         is_done = checker.read_to >= goal
         if violation is None and is_done and goal == log_end:
             violation = checker.end()
-        if violation is None and is_done and checker.position > before:
-            violation, _ = compare_tables(connection, after=before, tries=1)
-        self._checker = None if violation else checker  # what was read may have been mended
+        self._found = None if violation is None else _Found(violation.log_position, str(violation))
+        if violation is None and is_done:
+            self._compare(connection, checker.position)
+        self._checker = None if self._found else checker  # what was read may have been mended
         left_out = min(checker.left_out.values(), key=lambda one: one.log_position, default=None)
-        self._note(connection, before if violation else checker.position, violation, left_out)
-        return violation, not is_done
+        self._note(connection, before if self._found else checker.position, left_out)
+        return self._said_of_found(), not is_done
 
-    def _begun(self, connection: Connection[Any]) -> int:
-        seen = seen_by_watch(connection)
-        return 0 if seen is None else min(seen.position, last_row(connection)[0])
+    def _begin(self, connection: Connection[Any]) -> Checker:
+        """Go on where it stands in the table."""
+        row = connection.execute(_BEGUN.encode()).fetchone()
+        position, self._compared, at, of_tables, said = row or (0, 0, None, None, None)
+        self._found = None if at is None or said is None else _Found(at, said, of_tables)
+        after = min(position, last_row(connection)[0])
+        return Checker(connection, after=after, with_aggregates=False, leaves_out=True)
 
-    def _note(
-        self,
-        connection: Connection[Any],
-        position: int,
-        violation: Violation | None,
-        left_out: LeftOut | None,
-    ) -> None:
-        said = None if violation is None else str(violation)
+    def _is_unmended(self, connection: Connection[Any]) -> bool:
+        """Whether the tables still do not agree about the customer whom they were found apart about."""
+        if self._found is None or self._found.of_tables is None:
+            return False
+        violation, position = compare_tables(connection, account_id=self._found.of_tables, tries=1)
+        return violation is not None or position is None
+
+    def _compare(self, connection: Connection[Any], position: int) -> None:
+        """Compare the tables about whom something was booked since they were compared last, if they stand together."""
+        if position <= self._compared:
+            return
+        violation, at = compare_tables(connection, after=self._compared, tries=1)
+        if violation is not None:
+            self._found = _Found(violation.log_position, str(violation), violation.account_id)
+        elif at is not None:
+            self._compared = min(at, position)
+
+    def _said_of_found(self) -> str | None:
+        return None if self._found is None else self._found.said
+
+    def _note(self, connection: Connection[Any], position: int, left_out: LeftOut | None) -> None:
+        found = self._found
+        said = self._said_of_found()
         failed_at, failure = (None, None) if left_out is None else (left_out.log_position, left_out.reason)
         if failed_at is not None:
             position = min(position, failed_at - 1)  # who begins anew meets it again
-        if self._noted == (position, said, failure):
+        if self._noted == (position, self._compared, said, failure):
             return
         self._say(failure)
-        if said is not None and (self._noted is None or self._noted[1] != said):
+        if said is not None and (self._noted is None or self._noted[2] != said):
             log.error("the books are not right", violation=said)
-        self._noted = (position, said, failure)
-        at = None if violation is None else violation.log_position
-        told = {"position": position, "at": at, "said": said, "failed_at": failed_at, "failure": failure}
+        self._noted = (position, self._compared, said, failure)
+        told = {
+            "position": position,
+            "compared": self._compared,
+            "at": None if found is None else found.at,
+            "of": None if found is None else found.of_tables,
+            "said": said,
+            "failed_at": failed_at,
+            "failure": failure,
+        }
         connection.execute(_NOTE.encode(), told)
 
 

@@ -73,21 +73,28 @@ class Erasures:
         *,
         tell: Callable[[UUID], None],
         kept_years: int = 0,
+        final_days: int = 0,
         obstacles: Sequence[Obstacle] = OBSTACLES,
     ) -> None:
         self._pool = pool
         self._execute = execute
         self._tell = tell
         self._kept_years = kept_years
+        self._final_days = final_days
         self._obstacles = obstacles
 
     async def require_possible(self, subject_id: UUID) -> None:
-        """Raise PersonMustExist, PersonMustNotBeErased, AccountMustBeClosed or RetentionMustBeOver."""
+        """Raise PersonMustExist, PersonMustNotBeErased, or what an obstacle refuses."""
         async with lend(self._pool) as connection:
             account_id, erased_at = await _person(connection, subject_id)
             if erased_at is not None:
                 raise PersonMustNotBeErased(f"user {subject_id} was erased at {erased_at.isoformat()}")
-            person = Person(user_id=subject_id, account_id=account_id, kept_years=self._kept_years)
+            person = Person(
+                user_id=subject_id,
+                account_id=account_id,
+                kept_years=self._kept_years,
+                final_days=self._final_days,
+            )
             for obstacle in self._obstacles:
                 await obstacle(connection, person)
 

@@ -101,7 +101,7 @@ def books(
     Parameters
     ----------
     from_
-        Begin after this log position, with the journal's balances there.
+        Begin with the event at this log position, with the journal's balances before it.
     account
         One customer's books only.
     json
@@ -111,7 +111,7 @@ def books(
     def work() -> int:
         url = found_settings(data_dir, database_url).database_url or ""
         with progress("books", "log positions") as tell:
-            found = check_books(url, after=from_, account_id=account, tell=tell)
+            found = check_books(url, after=max(0, from_ - 1), account_id=account, tell=tell)
         print(msgspec.json.encode(found).decode() if json else _sentence(found))
         return 0 if found.violation is None else 1
 

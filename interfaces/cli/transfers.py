@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from application.answers import AccountAnswer
+from application.commands import SendResidue
 from application.requests import Metadata, Request
 from domain.errors import Refusal, TransferMustExist
 from infrastructure.funding.due import return_of
@@ -93,6 +94,29 @@ def give_back(transfer: UUID, *, reason: str, general: GeneralFlags = _HERE) -> 
             f"Returned {found[0].direction} {transfer} of {found[0].amount}: account {answer.account_id} is"
             f" {answer.status} with {answer.cash} in cash and owes {answer.owed}."
         )
+        return 0
+
+    return _outcome(work)
+
+
+@app.command(name="send-residue")
+def send_residue(account: UUID, *, general: GeneralFlags = _HERE) -> int:
+    """Send away what came to a closed account after its end, as a withdrawal.
+
+    Parameters
+    ----------
+    account
+        The account's id.
+    """
+
+    def work() -> int:
+        command = SendResidue(account_id=account, transfer_id=uuid4())
+        with deciding(with_servers(settings_from(general))) as at_hand:
+            by = Metadata(actor="operator", role="system", request_id=uuid4())
+            answer: Any = at_hand.committer.submit(Request(command=command, metadata=by)).result()
+        assert isinstance(answer, AccountAnswer)  # noqa: S101  what this command is answered with
+        left = f"{answer.cash} is in account {account}, {answer.withdrawing} of it on its way"
+        print(f"Transfer {answer.transfer_id} is {answer.transfer_status}: {left}.")
         return 0
 
     return _outcome(work)

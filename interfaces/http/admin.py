@@ -8,12 +8,13 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from application.answers import AccountAnswer, Answer
-from application.commands import CloseAccount, ReinstateAccount, SuspendAccount
+from application.commands import CloseAccount, ReinstateAccount, SendResidue, SuspendAccount
 from infrastructure.projecting.operating import ProjectionStatus, RebuildJob, UnderWay, WentBack
 from infrastructure.projecting.rebuild.control import RebuildMustBeUnderWay
 from interfaces.http.call import Call
 from interfaces.http.entrance import ADMIN
 from interfaces.http.fields import Reason, kept_for_ever, printable
+from interfaces.http.ids import fresh_id
 from interfaces.http.refusals import JobMustExist
 
 
@@ -62,6 +63,16 @@ async def reinstate(request: Call, account_id: FromPath[UUID], data: JSONBody[Wh
 async def close(request: Call, account_id: FromPath[UUID]) -> AccountAnswer:
     """End an empty account for ever. Refused: `account_must_exist` (404), `account_must_be_empty` (409)."""
     return _account(await request.execute(CloseAccount(account_id=account_id), keyed=False))
+
+
+@post("/admin/accounts/{account_id:uuid}/residue", status_code=200, roles=ADMIN)
+async def send_residue(request: Call, account_id: FromPath[UUID]) -> AccountAnswer:
+    """Send away what came to a closed account after its end, as a withdrawal.
+
+    Refused: `account_must_exist` (404), `account_must_be_closed`, `residue_must_be_there` (409).
+    """
+    command = SendResidue(account_id=account_id, transfer_id=fresh_id())
+    return _account(await request.execute(command, keyed=False))
 
 
 @get("/admin/projections", roles=ADMIN)
@@ -164,6 +175,7 @@ ROUTES = [
     suspend,
     reinstate,
     close,
+    send_residue,
     projections,
     rebuild,
     rebuilds,

@@ -37,7 +37,7 @@ from interfaces.http.call import LARGEST_BODY, Call
 from interfaces.http.desk import Desk
 from interfaces.http.direct import Direct
 from interfaces.http.docs import BEARER, openapi
-from interfaces.http.entrance import Entrance, require_role
+from interfaces.http.entrance import Entrance, admit
 from interfaces.http.problems import HANDLERS
 from interfaces.http.replies import Reply
 
@@ -84,7 +84,7 @@ def litestar_app(more: Sequence[Any] = ()) -> Litestar:
             *more,
         ],
         request_class=Call,
-        before_request=require_role,
+        before_request=admit,
         exception_handlers=HANDLERS,
         request_max_body_size=LARGEST_BODY,
         openapi_config=openapi(),

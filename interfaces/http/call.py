@@ -168,6 +168,16 @@ class Call(LitestarRequest[Login, Any, Any]):
         wanted = self._own(min_position) if own else min_position
         return await self.parts.reads.many(question, min_position=wanted, **parameters)
 
+    async def read_of(
+        self, account_id: UUID | None, question: Question[T], *, min_position: int | None, **parameters: Any
+    ) -> Read[T]:
+        """The same for staff, who may narrow it to one account by its id. Raises AccountMustExist."""
+        named = {**parameters, "account_id": account_id}
+        read = await self.parts.reads.many(question, min_position=min_position, **named)
+        if account_id is not None and not read.rows:
+            await self.parts.reads.require_account(account_id)
+        return read
+
     async def read_several(self, lookups: Lookups, *, min_position: int | None) -> list[Read[Any]]:
         """Look up what the caller has in several read tables, as `read` does with the caller's own last command."""
         wanted, account_id = self._own(min_position), self.account_id

@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.types import Receive, Send
 
 from interfaces.http.call import Call
-from interfaces.http.entrance import FAILURE, require_role
+from interfaces.http.entrance import FAILURE, admit
 from interfaces.http.replies import Reply
 from interfaces.http.visit import visit_of
 
@@ -37,7 +37,7 @@ class Direct:
         scope["route_handler"] = handler
         call = Call(scope, receive, send)
         try:
-            await require_role(call)
+            await admit(call)
             data = [await call.json()] if route in self._with_body else []
             reply = Reply(await handler.fn(call, *data), status_code=handler.status_code)
         except Exception as error:  # noqa: BLE001  Litestar raises it once more and answers it as any other

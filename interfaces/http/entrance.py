@@ -11,6 +11,7 @@ from application.errors import QueueMustHaveRoom
 from infrastructure.figures import FIGURES
 from interfaces.http.desk import Desk
 from interfaces.http.noting import Noting
+from interfaces.http.parameters import require_known_parameters
 from interfaces.http.problems import busy, fault, send_problem
 from interfaces.http.refusals import LoginMustBeValid, RoleMustAllow
 from interfaces.http.visit import KEY, Visit
@@ -100,15 +101,20 @@ class _Answer:
             message["headers"] = [*message["headers"], *self._visit.answer_headers]
 
 
-async def require_role(call: Any) -> None:
-    """Let in only who has one of the route's roles. Raises LoginMustBeValid or RoleMustAllow.
+async def admit(call: Any) -> None:
+    """Let in only who may pass the route, and asks for nothing that it does not have.
 
     It runs before each request's body is read. Not a Litestar guard, because those get a copy of the
-    whole route at every request.
+    whole route at every request. Raises LoginMustBeValid, RoleMustAllow or RequestMustBeWellFormed.
     """
     failure: Exception | None = call.scope.get(FAILURE)
     if failure is not None:
         raise failure
+    await _require_role(call)
+    require_known_parameters(call)
+
+
+async def _require_role(call: Any) -> None:
     roles: frozenset[str] = call.route_handler.opt.get("roles", NOBODY)
     if roles == OPEN:  # equal, not the same: Litestar copies what a route says
         return

@@ -100,14 +100,12 @@ async def journal(  # noqa: PLR0913, PLR0917  each is a filter or the page
 ) -> Page[JournalLine]:
     """Every posting of all three books, newest first; of one customer, book, ledger account or span of days.
 
-    Refused: `instant_must_be_well_formed`, `cursor_must_be_from_a_page` (422).
+    Refused: `account_must_exist` (404), `instant_must_be_well_formed`, `cursor_must_be_from_a_page` (422).
     """
-    of = {} if account_id is None else {"account_id": account_id}
-    read = await request.read(
+    read = await request.read_of(
+        account_id,
         JOURNAL if account_id is None else JOURNAL_OF_ACCOUNT,
         min_position=min_position,
-        own=False,
-        **of,
         **_parameters(book, account, from_, to, limit, cursor),
     )
     request.answered_by(read)
@@ -118,8 +116,11 @@ async def journal(  # noqa: PLR0913, PLR0917  each is a filter or the page
 async def trial_balance(
     request: Call, account_id: OfAccount = None, min_position: MinPosition = None
 ) -> TrialBalance:
-    """What every account of the chart comes to, over all customers or for one; each book comes to zero."""
-    read = await request.read(TRIAL_BALANCE, min_position=min_position, own=False, account_id=account_id)
+    """What every account of the chart comes to, over all customers or for one; each book comes to zero.
+
+    Refused: `account_must_exist` (404).
+    """
+    read = await request.read_of(account_id, TRIAL_BALANCE, min_position=min_position)
     request.answered_by(read)
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for line in read.rows:

@@ -4,6 +4,7 @@
 `instance` is the request's id, which our log carries too.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from domain.errors import Conflict, InputIsWrong, NotFound, Refusal, RuleBroken
 from infrastructure.credentials import NotLoggedIn
 from infrastructure.figures import FIGURES
 from interfaces.http import refusals
+from interfaces.http.parameters import declared_by
 from interfaces.http.visit import Visit, visit_of
 
 log = structlog.get_logger()
@@ -51,6 +53,8 @@ TITLES = {
     500: "Our fault",
     503: "Cannot be served now",
 }
+
+_MISSING = re.compile(r"Missing required query parameter '([^']+)'")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -119,7 +123,7 @@ def on_http(request: "Request[Any, Any, Any]", error: HTTPException) -> Response
         response.headers.update({name: str(value) for name, value in (error.headers or {}).items()})
         return response
     if error.status_code < 500:
-        return on_refusal(request, _ill_formed(error))
+        return on_refusal(request, _ill_formed(request, error))
     return on_fault(request, error)
 
 
@@ -148,7 +152,11 @@ def fault(visit: Visit) -> bytes:
     return _encode(document(500, "fault_is_ours", "something went wrong on our side", visit=visit))
 
 
-def _ill_formed(error: HTTPException) -> refusals.RequestMustBeWellFormed:
+def _ill_formed(request: "Request[Any, Any, Any]", error: HTTPException) -> refusals.RequestMustBeWellFormed:
+    missing = _MISSING.match(str(error.detail))
+    if missing is not None:
+        name = missing.group(1)
+        return refusals.RequestMustBeWellFormed(f"the query parameter {name} is needed", parameter=name)
     extra = error.extra if isinstance(error, ValidationException) else None
     first = extra[0] if isinstance(extra, list) and extra else None
     if not isinstance(first, dict):
@@ -156,7 +164,10 @@ def _ill_formed(error: HTTPException) -> refusals.RequestMustBeWellFormed:
     key = first.get("key")
     if key == "data":
         return refusals.RequestMustBeWellFormed("a JSON body is needed", pointer="#")
-    return refusals.RequestMustBeWellFormed(f"{key}: {first.get('message')}", parameter=key)
+    name = declared_by(request.route_handler).get(
+        str(key), key
+    )  # a Python keyword has another name in our code
+    return refusals.RequestMustBeWellFormed(f"{name}: {first.get('message')}", parameter=name)
 
 
 def _problem(

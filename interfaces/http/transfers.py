@@ -20,6 +20,7 @@ from interfaces.http.entrance import ADMIN, CUSTOMER, STAFF
 from interfaces.http.fields import Cursor, Limit, MinPosition, kept_for_ever, printable
 from interfaces.http.pages import Page, before, page
 from interfaces.http.refusals import RequestMustBeWellFormed
+from projections.balances import RESIDUES, Balance
 from projections.transfers import (
     TRANSFER,
     TRANSFER_OF_ACCOUNT,
@@ -52,6 +53,16 @@ class TransferView(Struct, frozen=True):
     completed_at: datetime | None
     failed_at: datetime | None
     returned_at: datetime | None
+    updated_at: datetime
+    log_position: int
+
+
+class ResidueView(Struct, frozen=True):
+    """What is in a closed account, in dollars; `withdrawing` of it is on its way to the bank."""
+
+    account_id: UUID
+    cash: Decimal
+    withdrawing: Decimal
     updated_at: datetime
     log_position: int
 
@@ -105,12 +116,14 @@ async def transfers_of_firm(
     cursor: Cursor = None,
     min_position: MinPosition = None,
 ) -> Page[TransferView]:
-    """All transfers, newest first; of one account or of all. Refused: `cursor_must_be_from_a_page` (422)."""
-    read = await request.read(
+    """All transfers, newest first; of one account or of all.
+
+    Refused: `account_must_exist` (404), `cursor_must_be_from_a_page` (422).
+    """
+    read = await request.read_of(
+        account_id,
         TRANSFERS_OF_FIRM,
         min_position=min_position,
-        own=False,
-        account_id=account_id,
         status=_statuses(status),
         before=before("transfers", cursor),
         limit=limit + 1,
@@ -130,6 +143,29 @@ async def give_back(request: Call, transfer_id: FromPath[UUID], data: JSONBody[W
     if read.row is None:
         raise TransferMustExist(f"there is no transfer {transfer_id}")
     return _account(await request.execute(return_of(read.row, reason), keyed=False))
+
+
+@get("/compliance/residues", roles=STAFF)
+async def residues(
+    request: Call, limit: Limit = 50, cursor: Cursor = None, min_position: MinPosition = None
+) -> Page[ResidueView]:
+    """Closed accounts with money that came after their end. Refused: `cursor_must_be_from_a_page` (422)."""
+    read = await request.read(
+        RESIDUES, min_position=min_position, own=False, before=before("residues", cursor), limit=limit + 1
+    )
+    request.answered_by(read)
+    found = page(read.rows, limit=limit, kind="residues", position=lambda row: row.log_position)
+    return Page(items=[_residue(row) for row in found.items], next_cursor=found.next_cursor)
+
+
+def _residue(row: Balance) -> ResidueView:
+    return ResidueView(
+        account_id=row.account_id,
+        cash=row.cash,
+        withdrawing=row.withdrawing,
+        updated_at=row.updated_at,
+        log_position=row.log_position,
+    )
 
 
 def _page(rows: list[TransferRow], limit: int) -> Page[TransferView]:
@@ -159,4 +195,4 @@ def _account(answer: Answer) -> AccountAnswer:
     return answer
 
 
-ROUTES = [transfers, transfer, transfers_of_firm, give_back]
+ROUTES = [transfers, transfer, transfers_of_firm, residues, give_back]

@@ -237,6 +237,18 @@ def test_an_order_that_comes_to_nothing_leaves_no_hold_of_nothing() -> None:
     customer.require_sound()
 
 
+def test_an_order_that_a_split_cancels_leaves_no_hold_behind() -> None:
+    customer = Customer("100.00")
+    ids = [customer.place(Side.BUY, D(1), limit=limit) for limit in (D("50"), D("0.0001"))]
+    customer.split((1, 7))
+    assert [customer.desk.order(order_id).status for order_id in ids] == ["cancelled", "cancelled"]
+
+    customer.desk.send(c.Withdraw(account_id=ACCOUNT, transfer_id=UUID(int=9), amount=D("100.00")))
+    customer.desk.send(c.CloseAccount(account_id=ACCOUNT))
+
+    assert customer.account.holds == {}
+
+
 def test_what_is_unsettled_settles_in_the_shares_it_was_traded_in() -> None:
     customer = Customer()
     customer.buy(D(100), D("10.00"))

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.http.running import Running, until
+from tests.http.running import Running, refused, until
 
 Staff = dict[str, httpx.Client]
 
@@ -170,3 +170,15 @@ def test_a_cursor_of_another_list_is_refused(staff: Staff, cursor: str) -> None:
     answer = staff["admin"].get("/api/v1/compliance/journal", params={"cursor": cursor})
 
     assert answer.json()["code"] == "cursor_must_be_from_a_page"
+
+
+@pytest.mark.parametrize("path", ["trial-balance", "journal", "audit", "transfers"])
+def test_what_is_asked_of_an_account_that_is_not_there_is_not_empty_but_refused(
+    running: Running, staff: Staff, path: str
+) -> None:
+    _, ids = running.register()
+    there, nowhere = ({"account_id": one} for one in (ids["account_id"], str(uuid4())))
+
+    refused(staff["compliance"].get(f"/api/v1/compliance/{path}", params=nowhere), 404, "account_must_exist")
+
+    assert staff["compliance"].get(f"/api/v1/compliance/{path}", params=there).status_code == 200

@@ -8,7 +8,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from interfaces.http.app import litestar_app
-from interfaces.http.entrance import LOGGED_IN, OPEN, require_role
+from interfaces.http.entrance import LOGGED_IN, OPEN, admit
 from tests.http.running import PASSWORD, Running, refused
 
 OPEN_PATHS = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/metrics"}
@@ -37,7 +37,7 @@ def _concrete(part: str) -> str:
 
 def test_every_route_of_the_application_checks_the_role_before_anything_else() -> None:
     for method, path, handler in handlers():
-        assert handler.resolve_before_request() is require_role, (method, path)
+        assert handler.resolve_before_request() is admit, (method, path)
 
 
 def test_without_a_token_only_the_open_routes_answer(running: Running) -> None:

@@ -160,3 +160,13 @@ def test_the_command_line_lists_and_returns(running: Running, customer: httpx.Cl
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
     assert "transfer_must_exist" in unknown.stderr
     assert "77.00" in daybook(running.settings, "list").stdout
+
+
+def test_nothing_is_a_residue_in_an_account_that_is_open(running: Running) -> None:
+    _, ids = running.register()
+
+    said = daybook(running.settings, "send-residue", ids["account_id"])
+
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "account_must_be_closed" in said.stderr
+    assert "send-residue" in daybook(running.settings, "--help").stdout

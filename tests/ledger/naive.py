@@ -254,6 +254,9 @@ def cash_moved(fact: Fact) -> Decimal | None:
             return fact.event.amount
         case Account.Withdrawn(amount=amount) | Account.PurchaseDebited(amount=amount):
             return -amount
+        case Account.Reversed():
+            moved = cash_moved(Fact(0, "", fact.event.original, b""))
+            return None if moved is None else -moved
         case _:
             return None
 

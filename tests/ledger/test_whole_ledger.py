@@ -291,8 +291,6 @@ class WholeLedger(RuleBasedStateMachine):
     def receive(self, index: int, quantity: Decimal, withholding: Decimal, is_paid: bool) -> None:
         """A dividend, paid at once, twice, or later; and the interest of another month."""
         account_id, action_id = self.account(index), uuid4()
-        if self.world.aggregates[account_id].status == "closed":
-            return
         dates = {"ex_date": self.world.now().date(), "pay_date": self.world.now().date()}
         entitlement = entitlement_of(
             action_id=action_id, symbol="F", quantity=quantity, rate=Decimal("0.475000"), **dates

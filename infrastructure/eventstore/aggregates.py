@@ -20,7 +20,7 @@ from infrastructure.eventstore.mapper import EventIsUnreadable, decode_event
 from infrastructure.eventstore.replaying import decode_slim
 from infrastructure.postgres import arrays
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 """Raised when an aggregate's fields change, so that older snapshots are left alone."""
 
 SNAPSHOT_TOPICS = {kind: f"{kind.__name__}/{SNAPSHOT_VERSION}" for kind in AGGREGATES}

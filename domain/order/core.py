@@ -1,33 +1,23 @@
-"""An order: what a customer asked for, and what became of it.
+"""The order from its placing to its end. What it trades in between is in `trading`."""
 
-The life of an order, as a table: the status it is in, what may happen then, and the status after.
-Statuses are Alpaca's words; `accepted` means that Daybook has taken the order and holds its cover.
-A stop's election changes what the order may do, not its status, as in FIX (ExecType L). The reversal of an execution
-is not in the table: it may happen in any status after it, and leaves that as it is.
-"""
-
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, ClassVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import UnsetType
 
 from domain.aggregate import Aggregate, Event
 from domain.errors import (
     ClientOrderIdMustBeUnique,
-    ExecutionMustNotExceedLeaves,
-    ExecutionMustRespectItsLimit,
     OrderMustBeOpen,
     QuantityMustExceedFilled,
     ReplacementMustChangeSomething,
     StopMustNotBeElected,
 )
-from domain.fees import FeeSchedule
-from domain.reversal import Reversal, Reversing, correcting, facts_of
+from domain.order.life import LIFE, OrderStatus, S
+from domain.order.trading import KINDS, Trading
 from domain.terms import LotMethod, OrderTerms
-from domain.trade import Charge, Trade, TradeDates, total
+from domain.trade import Charge
 from domain.values import (
     NO_SHARES,
     NOTHING,
@@ -35,56 +25,11 @@ from domain.values import (
     Price,
     Quantity,
     average,
-    rounded,
-    rounded_down,
     rounded_up,
 )
 
 
-class OrderStatus(StrEnum):
-    """Where an order stands."""
-
-    ACCEPTED = "accepted"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-
-
-S = OrderStatus
-OPEN_STATUSES = (S.ACCEPTED, S.PARTIALLY_FILLED)
-
-LIFE: dict[OrderStatus | None, dict[str, tuple[OrderStatus, ...]]] = {
-    None: {"Placed": (S.ACCEPTED,), "Rejected": (S.REJECTED,)},
-    S.ACCEPTED: {
-        "Accepted": (S.ACCEPTED,),
-        "Triggered": (S.ACCEPTED,),
-        "Replaced": (S.ACCEPTED,),
-        "Adjusted": (S.ACCEPTED,),
-        "Executed": (S.PARTIALLY_FILLED, S.FILLED),
-        "Cancelled": (S.CANCELLED,),
-        "Expired": (S.EXPIRED,),
-    },
-    S.PARTIALLY_FILLED: {
-        "Replaced": (S.PARTIALLY_FILLED,),
-        "Adjusted": (S.PARTIALLY_FILLED,),
-        "Executed": (S.PARTIALLY_FILLED, S.FILLED),
-        "Cancelled": (S.CANCELLED,),
-        "Expired": (S.EXPIRED,),
-    },
-    S.FILLED: {},
-    S.CANCELLED: {},
-    S.EXPIRED: {},
-    S.REJECTED: {},
-}
-
-
-KINDS: dict[str, Any] = {}
-"""Facts of an order that can be taken back, by name; they are put here once they are defined."""
-
-
-class Order(Aggregate, Reversing, kw_only=True):
+class Order(Aggregate, Trading, kw_only=True):
     """One order of one account. Always: filled <= quantity, and spent <= what was set aside."""
 
     terms: OrderTerms | None = None
@@ -156,46 +101,6 @@ class Order(Aggregate, Reversing, kw_only=True):
         def apply(self, order: "Order") -> None:
             order.triggered_at = self.recorded_at
 
-    class Executed(Event, frozen=True, kw_only=True):
-        """A venue traded for the order (FIX ExecType F). `quote` is the sequence of the quote it took.
-
-        A correction (ExecType G) takes nothing of any quote: its `quote` is 0, and the order's status stays.
-
-        `amount` is the shares' money to the cent, before charges.
-        """
-
-        execution_id: UUID
-        venue: str
-        quantity: Quantity
-        price: Price
-        amount: Money
-        leaves_quantity: Quantity
-        quote: int
-        charges: tuple[Charge, ...] = ()
-
-        def apply(self, order: "Order") -> None:
-            order.executions.add(self.execution_id)
-            for charge in self.charges:
-                order._charge(charge)
-            order.venue = self.venue
-            order.filled += self.quantity
-            order.notional += self.quantity * self.price
-            order.spent += self.amount
-            if self.corrects is not None:
-                order.busted -= self.quantity
-                return  # it trades in the place of one that was reversed: the order stands as it did
-            order.status = S.PARTIALLY_FILLED if self.leaves_quantity else S.FILLED
-            if not self.leaves_quantity:
-                order.ended_at = self.recorded_at
-
-        def undo(self, order: "Order", _: Any) -> None:
-            for charge in self.charges:
-                order._charge(Charge(name=charge.name, amount=-charge.amount, exact=-charge.exact))
-            order.filled -= self.quantity
-            order.busted += self.quantity
-            order.notional -= self.quantity * self.price
-            order.spent -= self.amount
-
     class Replaced(Event, frozen=True, kw_only=True):
         """The customer changed quantity or prices; the order keeps its id (FIX ExecType 5)."""
 
@@ -242,11 +147,6 @@ class Order(Aggregate, Reversing, kw_only=True):
         def apply(self, order: "Order") -> None:
             order.status, order.reason, order.ended_at = S.EXPIRED, self.reason, self.recorded_at
 
-    class Reversed(Reversal, frozen=True, kw_only=True):
-        """An execution is taken back (FIX ExecType H, Trade Cancel). Its shares are not traded again."""
-
-        KINDS: ClassVar[dict[str, Any]] = KINDS
-
     # What may be decided. Check every rule, then record one fact.
 
     def place(
@@ -272,35 +172,6 @@ class Order(Aggregate, Reversing, kw_only=True):
             return
         self._require("Triggered")
         self.record(Order.Triggered, at=at, quote=quote, elected_by=elected_by, price=price)
-
-    def execute(
-        self,
-        quantity: Quantity,
-        price: Price,
-        *,
-        execution_id: UUID,
-        venue: str,
-        quote: int,
-        dates: TradeDates,
-        fees: FeeSchedule,
-        at: datetime,
-    ) -> Trade:
-        """Take in an execution: never more than is left, never worse than the limit. `fees` says its charges."""
-        self._require("Executed")
-        self._require_within_limit(price)
-        if quantity > self.leaves:
-            raise ExecutionMustNotExceedLeaves(f"{quantity} executed, {self.leaves} left")
-        return self._take(
-            quantity,
-            price,
-            execution_id=execution_id,
-            venue=venue,
-            quote=quote,
-            leaves_quantity=self.leaves - quantity,
-            dates=dates,
-            fees=fees,
-            at=at,
-        )
 
     def replace(
         self, terms: OrderTerms, *, price_cap: Price | None, charges_held: Money = NOTHING, at: datetime
@@ -351,63 +222,13 @@ class Order(Aggregate, Reversing, kw_only=True):
         self._require("Expired")
         self.record(Order.Expired, at=at, reason=reason, leaves_quantity=self.leaves)
 
-    def reverse(self, executed: "Order.Executed", *, reason: str, at: datetime) -> None:
-        """Take back an execution; the order stands as it did, and what was busted is not traded again."""
-        self.require_reversible(executed, KINDS)
-        self.record(Order.Reversed, at=at, **facts_of(executed, reason=reason, kinds=KINDS))
-
-    def correct(
-        self,
-        executed: "Order.Executed",
-        quantity: Quantity,
-        price: Price,
-        *,
-        dates: TradeDates,
-        fees: FeeSchedule,
-        at: datetime,
-    ) -> Trade:
-        """Book an execution that was reversed with the right quantity and price; not more than was reversed.
-
-        `dates` has the day on which it traded, for the charges.
-        """
-        self._require_within_limit(price)
-        if quantity > executed.quantity:
-            raise ExecutionMustNotExceedLeaves(f"{quantity} corrected, {executed.quantity} executed")
-        return self._take(
-            quantity,
-            price,
-            execution_id=uuid5(executed.execution_id, f"right/{executed.originator_version}"),
-            venue=executed.venue,
-            quote=0,
-            leaves_quantity=self.leaves,
-            dates=dates,
-            fees=fees,
-            at=at,
-            **correcting(executed),
-        )
-
     # What may be asked.
-
-    @property
-    def symbol(self) -> str:
-        """The ticker."""
-        return self._terms.symbol
 
     @property
     def lot_method(self) -> LotMethod | None:
         """By which method a sale chooses its lots; None leaves that to the account's standing order."""
         method = self._terms.lot_method
         return None if isinstance(method, UnsetType) else method
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may still trade."""
-        return self.status in OPEN_STATUSES
-
-    @property
-    def leaves(self) -> Quantity:
-        """Shares still to trade; none once the order has ended (FIX LeavesQty 151)."""
-        return self._terms.quantity - self.filled - self.busted if self.is_open else NO_SHARES
 
     @property
     def average_price(self) -> Price | None:
@@ -422,110 +243,26 @@ class Order(Aggregate, Reversing, kw_only=True):
         shares = rounded_up(self.notional + self.leaves * self.price_cap) - self.spent
         return shares + self._charges_left if self.charges_held else shares
 
-    @property
-    def waits_for_stop(self) -> bool:
-        """Whether it must be elected before it can trade."""
-        return self._terms.type.has_stop and self.triggered_at is None
-
     def require_new(self) -> None:
         """Refuse to use an order id a second time."""
         if self.status is not None:
             raise ClientOrderIdMustBeUnique(f"order {self.id} exists already")
 
-    @property
-    def _terms(self) -> OrderTerms:
-        assert self.terms is not None, "an order is born with its terms"  # noqa: S101  a fault of ours
-        return self.terms
-
-    @property
-    def _charges_left(self) -> Money:
-        """What of a buy's hold is still there for charges."""
-        return self.charges_held - total(tuple(self.charged.values()))
-
-    def _take(
-        self,
-        quantity: Quantity,
-        price: Price,
-        *,
-        dates: TradeDates,
-        fees: FeeSchedule,
-        at: datetime,
-        **facts: Any,
-    ) -> Trade:
-        """Record an execution with its charges; `facts` are its other fields."""
-        is_buy, notional = self._terms.is_buy, self.notional + quantity * price
-        # After a reversal the rounding of what is left may be a cent apart, but never turns the money around.
-        amount = max((rounded_up if is_buy else rounded_down)(notional) - self.spent, NOTHING)
-        street = rounded(notional) - rounded(self.notional)
-        charges = self._charges(quantity, price, amount=amount, day=dates.trade_date, fees=fees)
-        charged = total(charges)
-        executed = self.record(
-            Order.Executed, at=at, quantity=quantity, price=price, amount=amount, charges=charges, **facts
-        )
-        return Trade(
-            order_id=self.id,
-            execution_id=executed.execution_id,
-            symbol=self.symbol,
-            quantity=quantity,
-            price=price,
-            amount=amount + charged if is_buy else amount - charged,
-            street=street,
-            leaves_quantity=executed.leaves_quantity,
-            trade_date=dates.trade_date,
-            settles_on=dates.settles_on,
-            charges=charges,
-        )
-
-    def _charges(
-        self, quantity: Quantity, price: Price, *, amount: Money, day: date, fees: FeeSchedule
-    ) -> tuple[Charge, ...]:
-        side = self._terms.side
-        if not fees.in_force(day, side):
-            return ()
-        return fees.charges(
-            day=day,
-            side=side,
-            quantity=quantity,
-            notional=quantity * price,
-            so_far=self.charged,
-            at_most=self._charges_left if self._terms.is_buy else amount,
-        )
-
-    def _charge(self, charge: Charge) -> None:
-        before = self.charged.get(charge.name)
-        if before is not None:
-            charge = Charge(
-                name=charge.name, amount=before.amount + charge.amount, exact=before.exact + charge.exact
-            )
-        if charge.amount or charge.exact:
-            self.charged[charge.name] = charge
-        else:
-            self.charged.pop(charge.name, None)
-
     def _require(self, fact: str) -> None:
         if fact not in LIFE[self.status]:
             raise OrderMustBeOpen(f"the order is {self.status}")
-
-    def _require_within_limit(self, price: Price) -> None:
-        terms = self._terms
-        if self.waits_for_stop:
-            raise ExecutionMustRespectItsLimit("the stop has not been elected")
-        too_dear = terms.is_buy and self.price_cap is not None and price > self.price_cap
-        too_cheap = not terms.is_buy and terms.limit_price is not None and price < terms.limit_price
-        if too_dear or too_cheap:
-            raise ExecutionMustRespectItsLimit(f"{price} is worse than the order allows")
 
     FACTS = (
         Placed,
         Rejected,
         Accepted,
         Triggered,
-        Executed,
+        Trading.Executed,
         Replaced,
         Adjusted,
         Cancelled,
         Expired,
-        Reversed,
+        Trading.Reversed,
     )
 
 

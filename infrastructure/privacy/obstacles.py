@@ -126,7 +126,7 @@ async def _since_it_was_closed(connection: AsyncConnection, account_id: UUID | N
     found = await connection.execute(_STREAM, (account_id,))
     hot = [Recorded(*row) for row in await found.fetchall()]
     rows = await with_archived_async(connection, hot, Wanted(stream_id=account_id))
-    closings = [number for number, row in enumerate(rows) if row.topic.startswith("Account.Closed:")]
+    closings = [number for number, row in enumerate(rows) if row.topic.partition(":")[0] == "Account.Closed"]
     return [row.event() for row in rows[closings[-1] :]] if closings else []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from domain.corporate_action import FIRM
 from infrastructure.archiving.holds import LegalHoldMustBeLifted
 from infrastructure.archiving.months import ArchivedMonth, all_months
 from infrastructure.archiving.moving import alone
@@ -31,6 +32,9 @@ _OPEN = (
     " ORDER BY last_version DESC LIMIT 1)) AS ends ORDER BY version DESC LIMIT 1) AS last"
     " WHERE split_part(last.topic, ':', 1) <> 'Account.Closed' OR last.recorded_at >= %(before)s LIMIT 1"
 )
+
+# What the firm still goes by: corporate actions and interest that are done, and who must be erased again after a restore.
+_NEEDED = "SELECT 1 FROM archived_streams WHERE archive = %s AND (account_id = %s OR last_topic LIKE 'Erasure.%%') LIMIT 1"
 
 
 class Disposal:
@@ -65,6 +69,8 @@ class Disposal:
             if month.last_recorded_at >= self._before:
                 return
             if connection.execute(_OPEN, {"archive": month.number, "before": self._before}).fetchone():
+                return
+            if connection.execute(_NEEDED, (month.number, FIRM)).fetchone():
                 return
             held = connection.execute(_HELD, (month.number,)).fetchone()
             if held is not None:

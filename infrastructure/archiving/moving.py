@@ -21,8 +21,9 @@ from msgspec import Struct
 from psycopg import Connection
 
 from application.expected import TellTheOperator
-from infrastructure.archiving.files import canonical_rows, file_hash, require_hash, write_events
+from infrastructure.archiving.files import file_hash, require_hash
 from infrastructure.archiving.months import ArchivedMonth, all_months, archived_end
+from infrastructure.archiving.parquet import canonical_rows, write_events
 from infrastructure.archiving.snapshots import keep_snapshots
 from infrastructure.eventstore.log import last_row
 from infrastructure.postgres.connections import connect

@@ -11,6 +11,7 @@ from application.brokerage import fold
 from application.errors import ReadTableMustReachPosition
 from domain.aggregate import Event
 from domain.corporate_action import FIRM, CorporateAction
+from infrastructure.archiving.months import all_months
 from infrastructure.archiving.reading import Wanted, archived
 from infrastructure.eventstore.log import COLUMNS, LOG_LOCK, last_row, read_account, read_stream, rows_of
 
@@ -87,6 +88,11 @@ class Accounts:
     def first_opened(self) -> datetime | None:
         """When the first account was opened."""
         row = self._connection.execute(_FIRST_OPENED).fetchone()
+        first = next(iter(all_months(self._connection)), None)
+        if first is not None and first.disposed_at is not None:
+            return (
+                first.first_recorded_at
+            )  # the first fact of all is the opening of an account, or shortly before it
         before = archived(self._connection, Wanted(topic="Account.Opened", limit=1))
         if before:
             return before[0].recorded_at

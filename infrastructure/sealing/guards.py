@@ -32,9 +32,7 @@ _MORE = (
     ("archived_months", _AFTER_ROW_INSERT, "move_to_archive", "that moves what is archived"),
     ("archive_disposals", _BEFORE_ROW_INSERT, "require_no_hold", "that heeds legal holds"),
 )
-_WRITTEN = re.compile(
-    r"FUNCTION (\w+)\([^)]*\) RETURNS \w+ LANGUAGE [^$]*? AS (\$\w*\$)(.*?)\2", re.DOTALL
-)
+_WRITTEN = re.compile(r"FUNCTION (\w+)\([^)]*\) RETURNS \w+ LANGUAGE [^$]*? AS (\$\w*\$)(.*?)\2", re.DOTALL)
 _RIGHTS = """
     SELECT r FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS r
      WHERE has_table_privilege(%s, %s, r)

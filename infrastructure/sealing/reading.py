@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg import Connection
 from psycopg.pq import ExecStatus
 
-from infrastructure.archiving.files import canonical_rows, require_unaltered
+from infrastructure.archiving.files import require_unaltered
 from infrastructure.archiving.months import Wanted, months_of
 from infrastructure.postgres.connections import connect
 from infrastructure.sealing.canonical import COLUMNS
@@ -51,6 +51,10 @@ def read_whole(connection: Connection[Any], after: int, up_to: int) -> Iterator[
     try:
         wanted = Wanted(after=after, up_to=up_to)
         for month in months_of(connection.execute(*wanted.question).fetchall()):
+            from infrastructure.archiving.parquet import (
+                canonical_rows,  # Arrow, only where there is an archive
+            )
+
             require_unaltered(month)
             yield from canonical_rows(month.path, after, up_to)
         yield from read_rows(connection, after, up_to=up_to)

@@ -153,8 +153,8 @@ def dispose(
 ) -> int:
     """Destroy the files whose years are over. It cannot be undone: what needs these events is refused ever after.
 
-    A month is due when its last event, and the closing of every account in it, are older than DAYBOOK_RETENTION_YEARS;
-    a legal hold over one of the accounts, or over all, stops it.
+    A month is due when its last event, and the closing of every account in it, are older than DAYBOOK_RETENTION_YEARS,
+    and it has no facts of the firm itself; a legal hold over one of the accounts, or over all, stops it.
 
     Parameters
     ----------

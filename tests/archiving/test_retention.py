@@ -1,20 +1,22 @@
 """Legal holds refuse disposal and erasure, and nothing goes before its years are over."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from application.corporate import AnnounceDividend
 from application.errors import ArchiveMustBeReadable
 from domain.errors import AccountMustExist
 from infrastructure.archiving import holds
 from infrastructure.archiving.disposing import Disposal, years_before
 from infrastructure.archiving.holds import LegalHoldMustBeLifted, LegalHoldMustBePlaced
+from infrastructure.bookkeeping.accounts import Accounts
 from infrastructure.privacy.obstacles import OBSTACLES, Person
 from tests.archiving.parts import Kept
-from tests.projecting.worked import ANN, BOB, OWNER, c
+from tests.projecting.worked import ANN, BOB, OWNER, D, c
 from tests.sealing.parts import wrong
 
 LATER = datetime(2032, 12, 31, tzinfo=UTC)
@@ -67,6 +69,22 @@ def test_what_open_accounts_did_is_kept(kept: Kept) -> None:
     kept.archive()
 
     assert list(disposal(kept).run(reason="years are over", actor="records")) == []
+
+
+def test_what_the_firm_goes_by_is_kept(kept: Kept) -> None:
+    days = {"ex_date": date(2026, 9, 1), "record_date": date(2026, 9, 1), "pay_date": date(2026, 9, 2)}
+    announced = AnnounceDividend(action_id=uuid4(), symbol="IBM", rate=D("0.5"), **days)
+    kept.live(
+        (c.OpenAccount(account_id=BOB, owner_id=OWNER), announced, c.CloseAccount(account_id=BOB)), months=3
+    )
+    kept.archive()
+
+    gone = list(disposal(kept).run(reason="years are over", actor="records"))
+
+    assert [f"{one.month:%Y-%m}" for one in gone] == ["2026-01"]
+    with kept.connection() as connection:
+        assert len(Accounts(connection).corporate_actions()) == 1
+        assert Accounts(connection).first_opened() is not None
 
 
 @pytest.mark.parametrize("whom", [BOB, None])

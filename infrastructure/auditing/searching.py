@@ -35,7 +35,8 @@ class SearchMustBeNarrower(InputIsWrong):
 class Sought(Struct, frozen=True, kw_only=True):
     """What is looked for; None leaves it open. `since` is inclusive, `until` is not.
 
-    Events count by the log's time, deeds by the wall's. An account is also found where it was only looked at.
+    With `is_refused` only refusals: rejected orders and refused deeds. Events count by the log's time, deeds by the
+    wall's. An account is also found where it was only looked at.
     """
 
     account_id: UUID | None = None
@@ -45,6 +46,7 @@ class Sought(Struct, frozen=True, kw_only=True):
     type: str | None = None
     kind: str | None = None
     code: str | None = None
+    is_refused: bool = False
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -204,6 +206,8 @@ def _alike(sought: Sought, table: str) -> Iterator[str]:
         yield f"{table}.actor = %(actor)s"
     if sought.code is not None:
         yield f"{table}.code = %(code)s"
+    if sought.is_refused:
+        yield f"{table}.code IS NOT NULL"
     if sought.text is not None:
         yield f"{table}.text ILIKE %(text)s"
 

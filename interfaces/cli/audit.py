@@ -55,6 +55,8 @@ class Filters:
     "An event, or what of the rest."
     code: str | None = None
     "A refusal's code."
+    refused: Flag = False
+    "Only what was refused, rejected orders included."
     text: str | None = None
     "Found within the words."
     from_: Annotated[str | None, Parameter(name="--from")] = None
@@ -72,6 +74,7 @@ class Filters:
             type=self.type,
             kind=self.kind,
             code=self.code,
+            is_refused=self.refused,
             text=self.text,
             since=None if self.from_ is None else since(self.from_),
             until=None if self.to is None else until(self.to),

@@ -39,6 +39,9 @@ OfKind: TypeAlias = Annotated[
     QueryParameter(),
 ]
 OfCode: TypeAlias = Annotated[str | None, QueryParameter(max_length=100, description="A refusal's code")]
+OnlyRefused: TypeAlias = Annotated[
+    bool, QueryParameter(description="Only what was refused, rejected orders included")
+]
 WithText: TypeAlias = Annotated[
     str | None, QueryParameter(name="text", max_length=200, description="Found within the words")
 ]
@@ -66,6 +69,7 @@ async def audit(  # noqa: PLR0913, PLR0917  each is a filter or the page
     type_: OfType = None,
     kind: OfKind = None,
     code: OfCode = None,
+    refused: OnlyRefused = False,
     text: WithText = None,
     from_: Since = None,
     to: Until = None,
@@ -78,7 +82,7 @@ async def audit(  # noqa: PLR0913, PLR0917  each is a filter or the page
     Refused: `instant_must_be_well_formed`, `symbol_must_be_well_formed`, `cursor_must_be_from_a_page`,
     `search_must_be_narrower` (422).
     """
-    sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, text, from_, to)
+    sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, refused, text, from_, to)
     place = after_cursor(cursor)
     request.answered_by(await request.parts.reads.standing("audit", min_position=min_position))
     desk = request.parts.audit
@@ -97,6 +101,7 @@ async def export(  # noqa: PLR0913, PLR0917  each is a filter or the form of the
     type_: OfType = None,
     kind: OfKind = None,
     code: OfCode = None,
+    refused: OnlyRefused = False,
     text: WithText = None,
     from_: Since = None,
     to: Until = None,
@@ -106,7 +111,7 @@ async def export(  # noqa: PLR0913, PLR0917  each is a filter or the form of the
 
     Refused: `instant_must_be_well_formed`, `symbol_must_be_well_formed` (422), `exports_must_be_few` (503).
     """
-    sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, text, from_, to)
+    sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, refused, text, from_, to)
     request.answered_by(await request.parts.reads.standing("audit", min_position=min_position))
     parts = await request.parts.exports.stream(partial(request.parts.audit.export, format_, sought))
     return _file(parts, f"daybook-audit.{format_}", MEDIA_TYPES[format_])
@@ -136,6 +141,7 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
     type_: str | None,
     kind: str | None,
     code: str | None,
+    refused: bool,
     text: str | None,
     from_: str | None,
     to: str | None,
@@ -148,6 +154,7 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
         type=_printable(type_, "type"),
         kind=kind,
         code=_printable(code, "code"),
+        is_refused=refused,
         text=_printable(text, "text"),
         since=None if from_ is None else since(from_),
         until=None if to is None else until(to),

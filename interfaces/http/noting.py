@@ -60,6 +60,7 @@ KEPT = frozenset(
             "status",
             "interval",
             "explain",
+            "refused",
             "text",
         ),
         *("account_id", "user_id", "order_id", "account", "actor", "topic", "code", "kind", "state", "book"),

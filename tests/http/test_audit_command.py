@@ -46,6 +46,8 @@ def traded(running: Running, market: Market, customer: httpx.Client) -> dict[str
     """A customer who has placed an order, been refused one, and been looked at by an operator."""
     placed = customer.post("/api/v1/orders", json=order(quantity="3")).json()
     refused(customer.post("/api/v1/orders", json=order(symbol="NOPE")), 422, "symbol_must_be_listed")
+    too_dear = customer.post("/api/v1/orders", json=order(quantity="100000"))
+    refused(too_dear, 422, "available_cash_must_cover_order")
     position = customer.get("/api/v1/wallet/balance").headers["daybook-position"]
     as_of = customer.get("/api/v1/account/as-of", params={"log_position": position}).json()
     account_id = as_of["account_id"]
@@ -53,7 +55,8 @@ def traded(running: Running, market: Market, customer: httpx.Client) -> dict[str
     assert looked.returncode == 0, looked.stderr
     items = "items"
     until(lambda: len(searched(running.settings, "--account", account_id, "--kind", "refused")[items]) == 1)  # type: ignore[arg-type]
-    until(lambda: searched(running.settings, "--order", placed["order_id"], "--kind", "event")[items])
+    rejected = too_dear.json()["order_id"]
+    until(lambda: searched(running.settings, "--order", rejected, "--type", "Order.Rejected")[items])
     return {"account_id": account_id, "order_id": placed["order_id"]}
 
 
@@ -73,6 +76,10 @@ def test_an_examiner_asks_who_looked_at_an_account_and_what_was_refused(
     told = daybook(running.settings, "audit", "search", *span, "--kind", "refused")
     assert "[symbol_must_be_listed]" in told.stdout
     assert "127.0.0.1" in told.stdout
+
+    both = daybook(running.settings, "audit", "search", *span, "--refused")
+    assert "[symbol_must_be_listed]" in both.stdout
+    assert "[available_cash_must_cover_order]" in both.stdout
 
     nothing = daybook(running.settings, "audit", "search", "--account", uuid4(), "--kind", "refused")
     assert nothing.stdout.splitlines()[1:] == ["Nothing was found."]

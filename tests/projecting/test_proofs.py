@@ -23,7 +23,7 @@ from infrastructure.projecting.verifying import Verified, verify
 from projections.balances import Balances
 from projections.catalogue import BY_NAME, PROJECTIONS
 from projections.projection import Fact, Projection, Rows
-from tests.projecting.further import CY, live_on
+from tests.projecting.further import CY, DEE, live_on
 from tests.projecting.tripwire import Tripwire, positions, running, until
 from tests.projecting.worked import ANN, BOB, Desk, deposit, project, tables, work
 
@@ -191,7 +191,7 @@ def test_every_projection_can_be_repaired_by_account(desk: Desk) -> None:
     work(desk)
     live_on(desk)
     catch_up(desk.url)
-    sound, everybody = tables(desk.url), [ANN, BOB, CY, FIRM]
+    sound, everybody = tables(desk.url), [ANN, BOB, CY, DEE, FIRM]
     with connect(desk.url, application="test") as connection:
         for name in BY_NAME:
             connection.execute(f"DELETE FROM read.{name} WHERE account_id = ANY(%s)".encode(), (everybody,))

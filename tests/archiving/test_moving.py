@@ -287,3 +287,20 @@ def test_a_second_archive_goes_on_with_the_numbers(kept: Kept) -> None:
 
     with connect(kept.url, application="test") as connection:
         assert [one.number for one in all_months(connection)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "function", ["refuse_change_of_log", "require_true_archive", "refuse_archived_again"]
+)
+def test_a_function_that_is_not_ours_behind_a_trigger_is_a_finding(kept: Kept, function: str) -> None:
+    kept.live()
+    with kept.examined.superuser() as connection:
+        connection.execute(
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$BEGIN RETURN NULL; /* RAISE EXCEPTION */ END$$".encode()
+        )
+
+    (finding,) = wrong(kept.verify())
+
+    assert finding[0] == "guards"
+    assert "is missing or switched off" in finding[1]

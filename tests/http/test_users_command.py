@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import psycopg
 import pytest
 
 from infrastructure.settings import Settings
@@ -45,6 +46,20 @@ def test_somebody_is_found_by_address_id_account_and_part_of_the_name(running: R
         found = daybook(running.settings, "find", who)
         assert (found.returncode, found.stderr) == (0, "")
         assert found.stdout.split() == [ids["user_id"], "customer", ids["account_id"], email, "A", "Person"]
+
+
+def test_whom_a_find_showed_is_written_down_without_what_was_asked(running: Running) -> None:
+    email, ids = running.register()
+
+    daybook(running.settings, "find", email)
+
+    with psycopg.connect(running.settings.database_url or "") as connection:
+        told = "SELECT kind, actor, about, text FROM deeds WHERE topic = 'daybook users find' ORDER BY number"
+        *_, asked, shown = connection.execute(told).fetchall()
+    assert (asked[0], asked[1], asked[2]) == ("look_up", "operator", [])
+    assert (shown[0], shown[1]) == ("look_up", "operator")
+    assert [str(one) for one in shown[2]] == [ids["user_id"], ids["account_id"]]
+    assert email not in asked[3] + shown[3]
 
 
 def test_whoever_is_not_there_is_said_to_be_nobody(running: Running) -> None:

@@ -110,8 +110,9 @@ def an_orders_life(house: House, known: Known, said: Sequence[Said]) -> None:
 
 def who_gave_it(house: House, known: Known, said: Sequence[Said]) -> None:
     """6: the client herself, from her address, by her program, with her key; three refusals with their answers."""
-    told, placed, rejected, refused = right(said[0]), *(as_json(one)["items"] for one in said[1:])
-    words, codes = known.words, known.facts["refused"]
+    told, placed, lines, refusals = right(said[0]), as_json(said[1]), right(said[2]), as_json(said[3])
+    words, codes, placed = known.words, known.facts["refused"], placed["items"]
+    unlisted, *rejected = (one for one in refusals["items"] if one["role"] == "customer")
     (order,) = placed
 
     for fact in ("Order.Placed", "Order.Executed", "Position.LotOpened"):
@@ -121,12 +122,17 @@ def who_gave_it(house: House, known: Known, said: Sequence[Said]) -> None:
     assert order["idempotency_key"] == "dora-buys-ibm"
     assert order["fact"]["originator_id"] == words["ORDER"]  # out of an archived month
     assert order["answer"]["order"]["order_id"] == words["ORDER"]
-    assert [one["code"] for one in rejected] == [codes[1], codes[0]]
-    assert [one["idempotency_key"] for one in rejected] == ["dora-refused-2", "dora-refused-1"]
-    assert [(one["code"], one["symbol"]) for one in refused] == [(codes[2], "NOSUCH")]
-    assert {one["address"] for one in (*rejected, *refused)} == {CLIENT_ADDRESS}
-    assert (refused[0]["answer"]["status"], refused[0]["answer"]["code"]) == (422, codes[2])
-    assert refused[0]["request"]["body"]["symbol"] == "NOSUCH"
+    assert [(one["topic"], one["code"]) for one in rejected] == [
+        ("Order.Rejected", codes[1]),
+        ("Order.Rejected", codes[0]),
+    ]
+    assert (unlisted["kind"], unlisted["symbol"], unlisted["code"]) == ("refused", "NOSUCH", codes[2])
+    keys = [one["idempotency_key"] for one in (unlisted, *rejected)]
+    assert keys == ["dora-refused-3", "dora-refused-2", "dora-refused-1"]
+    assert {one["address"] for one in (unlisted, *rejected)} == {CLIENT_ADDRESS}
+    assert (unlisted["answer"]["status"], unlisted["answer"]["code"]) == (422, codes[2])
+    assert unlisted["request"]["body"]["symbol"] == "NOSUCH"
+    assert all(f"[{code}]" in lines for code in codes)
 
 
 def who_looked(house: House, known: Known, said: Sequence[Said]) -> None:

@@ -105,6 +105,14 @@ class House:
             command=command, words=list(words), code=done.returncode, out=done.stdout, err=done.stderr
         )
 
+    def events_before(self, day: str) -> int:
+        """How many events the table of the log has from before a day, counted by PostgreSQL."""
+        with psycopg.connect(self._postgres.url(user="postgres")) as connection:
+            sql = "SELECT count(*) FROM stored_events WHERE recorded_at < %s::date"
+            row = connection.execute(sql, (day,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
     @contextmanager
     def one_byte_changed(self, log_position: int) -> Iterator[None]:
         """Somebody who may do everything has changed one byte of an event; put back afterwards."""

@@ -127,7 +127,6 @@ class Story:
         }
         done = _done(self.staff["ann"].post("/api/v1/admin/corrections", json=body))
         self.known.facts["corrected"] = done["log_position"]
-        self.known.facts["march_end"] = self._end_of_march()
 
     def wash_sales(self) -> None:
         """1 April: Walt buys and sells the same ten shares again and again. He is blocked, and unblocked by two."""
@@ -195,6 +194,7 @@ class Story:
         self._wait_until_sealed(end)
         account, moment = self.known.words["ACCOUNT"], "2026-03-02T14:03:07Z"
         self.known.before[moment] = self._operator("replay", account, "--at", moment, "--format", "json")
+        self.known.facts["march_end"] = self.house.events_before("2026-04-01")
         self._operator("archive", "run", "--before", "2026-04")
         self._operator("hold", "place", account, "--reason", HOLD_REASON, "--by", HOLD_BY)
         seals = self.house.settings.data_dir / "seals"
@@ -244,11 +244,6 @@ class Story:
 
         found: dict[str, Any] = until(filled, seconds=30)
         return found
-
-    def _end_of_march(self) -> int:
-        """Where March ends: the scheduler settles Monday's trades as Friday begins, before or after the correction."""
-        until(lambda: self.dora.get("/api/v1/wallet/balance").json()["unsettled"] == "0.00", seconds=30)
-        return int(httpx.get(f"{self.house.running.url}/health", timeout=30).json()["log_position"])
 
     def _wait_until_sealed(self, position: int) -> None:
         def is_sealed() -> bool:

@@ -14,9 +14,9 @@ def spent_and_received(executions: Iterable[Json]) -> tuple[Decimal, Decimal]:
     paid = received = Decimal(0)
     for execution in executions:
         if execution["side"] == "buy":
-            paid += Decimal(execution["amount"])
+            paid += Decimal(execution["net_amount"])
         else:
-            received += Decimal(execution["amount"])
+            received += Decimal(execution["net_amount"])
     return paid, received
 
 
@@ -25,7 +25,7 @@ def realised_profit(executions: Iterable[Json]) -> Decimal:
     lots: list[list[Decimal]] = []
     profit = Decimal(0)
     for execution in executions:
-        quantity, amount = Decimal(execution["quantity"]), Decimal(execution["amount"])
+        quantity, amount = Decimal(execution["quantity"]), Decimal(execution["net_amount"])
         if execution["side"] == "buy":
             lots.append([quantity, amount])
         else:

@@ -336,7 +336,7 @@ def _has_filled_some(order: Json) -> bool:
 
 
 def _amount(order: Json) -> Decimal:
-    return sum((Decimal(execution["amount"]) for execution in order["executions"]), Decimal(0))
+    return sum((Decimal(execution["net_amount"]) for execution in order["executions"]), Decimal(0))
 
 
 def _near(price: str, factor: str) -> Decimal:

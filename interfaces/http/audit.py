@@ -79,7 +79,7 @@ async def audit(  # noqa: PLR0913, PLR0917  each is a filter or the page
 ) -> Page[AuditEntry]:
     """Every event and every deed, newest first, with who did it, from where and why; what is asked for, or all.
 
-    Refused: `instant_must_be_well_formed`, `symbol_must_be_well_formed`, `cursor_must_be_from_a_page`,
+    Refused: `account_must_exist` (404), `instant_must_be_well_formed`, `symbol_must_be_well_formed`, `cursor_must_be_from_a_page`,
     `search_must_be_narrower` (422).
     """
     sought = _sought(account_id, actor, order_id, symbol, type_, kind, code, refused, text, from_, to)
@@ -87,6 +87,8 @@ async def audit(  # noqa: PLR0913, PLR0917  each is a filter or the page
     request.answered_by(await request.parts.reads.standing("audit", min_position=min_position))
     desk = request.parts.audit
     found = await in_a_thread(partial(desk.search, sought, limit=limit + 1, before=place))
+    if account_id is not None and not found:
+        await request.parts.reads.require_account(account_id)
     return page(found, limit=limit, kind="audit", position=place_of)
 
 

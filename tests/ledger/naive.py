@@ -13,6 +13,7 @@ import msgspec
 from application.brokerage import fold
 from domain.account import Account
 from domain.aggregate import Aggregate
+from domain.case import Case
 from domain.corporate_action import CorporateAction
 from domain.order import Order
 from domain.position import Position
@@ -339,6 +340,18 @@ def corporate_actions(facts: Sequence[Fact]) -> Rows:
     return {}
 
 
+def blocks(facts: list[Fact]) -> dict[Any, Any]:
+    """Nobody is blocked for a time here: what staff suspend stays so until they say otherwise."""
+    assert not any(isinstance(fact.event, Account.Suspended) and fact.event.until for fact in facts)
+    return {}
+
+
+def cases(facts: list[Fact]) -> dict[Any, Any]:
+    """Nobody watches here, so there are no cases."""
+    assert not any(isinstance(fact.event, Case.FACTS) for fact in facts)
+    return {}
+
+
 TABLES = {
     "dividends": dividends,
     "corporate_actions": corporate_actions,
@@ -350,6 +363,8 @@ TABLES = {
     "activity": activity,
     "audit": audit,
     "journal": journal,
+    "blocks": blocks,
+    "cases": cases,
     **naive_over_time.TABLES,
     **naive_lots.TABLES,
 }

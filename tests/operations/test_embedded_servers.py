@@ -55,10 +55,12 @@ def postgres(private_folder: Path) -> Iterator[EmbeddedPostgres]:
         server.stop()
 
 
-def test_postgres_syncs_listens_on_no_port_and_its_roles_are_no_superusers(servers: Any) -> None:
+def test_postgres_syncs_listens_on_no_port_and_its_roles_are_no_superusers(
+    postgres: EmbeddedPostgres,
+) -> None:
     asked = "fsync", "synchronous_commit", "full_page_writes", "listen_addresses", "is_superuser"
 
-    for url in (servers.postgres.owner_url, servers.postgres.app_url):
+    for url in (postgres.owner_url, postgres.app_url):
         found = [value(url, f"SHOW {setting}") for setting in asked]
 
         assert found == ["on", "on", "on", "", "off"]

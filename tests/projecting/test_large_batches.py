@@ -84,7 +84,7 @@ def test_texts_come_through_copy_as_they_are(desk: Desk) -> None:
 
 @pytest.mark.parametrize("text", ESCAPED)
 def test_what_csv_cannot_say_is_left_to_arrays(text: str) -> None:
-    row = AuditRow(1, ANN, ANN, "t", START, "a", "r", None, None, None, None, None, text)
+    row = AuditRow(1, ANN, ANN, "t", START, "a", "r", None, None, None, None, None, text, None, None, None)
 
     assert copying.lines([row]) is None
 

@@ -64,6 +64,7 @@ KEPT = frozenset(
             "text",
         ),
         *("account_id", "user_id", "order_id", "account", "actor", "topic", "code", "kind", "state", "book"),
+        *("assignee_id", "resolution"),
         *(
             "limit",
             "cursor",

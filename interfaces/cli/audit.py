@@ -25,7 +25,7 @@ from interfaces.cli.books import (
     sink,
 )
 from interfaces.cli.progress import progress
-from interfaces.http.audit import after_cursor, place_of
+from interfaces.http.audit import actor_of, after_cursor, place_of
 from interfaces.http.pages import page
 from interfaces.http.spans import since, until
 
@@ -65,10 +65,10 @@ class Filters:
     "A day, inclusive, or a moment, exclusive."
 
     def sought(self) -> Sought:
-        """As the search takes it. Raises InstantMustBeWellFormed, SymbolMustBeWellFormed."""
+        """As the search takes it. Raises InstantMustBeWellFormed, SymbolMustBeWellFormed, RequestMustBeWellFormed."""
         return Sought(
             account_id=self.account,
-            actor=self.actor,
+            actor=actor_of(self.actor),
             order_id=self.order,
             symbol=None if self.symbol is None else checked_symbol(self.symbol),
             type=self.type,

@@ -340,6 +340,7 @@ def test_a_day_by_the_names_of_the_consolidated_audit_trail(
     assert cancelled["eventTimestamp"] == f"{at:%Y%m%dT%H%M%S.%f}"
     assert new["firmROEID"].startswith(f"{at:%Y%m%d}_")
     refused(staff["compliance"].get("/api/v1/compliance/cat?date=x"), 422, "instant_must_be_well_formed")
+    assert soon(staff["admin"], kind="export", type="GET /api/v1/compliance/cat")
 
 
 def test_an_actor_is_an_id_or_a_name_never_an_address(staff: Staff, an_account: Opening) -> None:

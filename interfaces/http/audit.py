@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
@@ -10,6 +11,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from domain.errors import InstantMustBeWellFormed
 from domain.values import symbol as checked_symbol
 from infrastructure.auditing.exporting import MEDIA_TYPES
 from infrastructure.auditing.searching import NEWEST, AuditEntry, Place, Sought
@@ -149,6 +151,7 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
     from_: str | None,
     to: str | None,
 ) -> Sought:
+    begin, end = span_of(from_, to)
     return Sought(
         account_id=account_id,
         actor=actor_of(actor),
@@ -159,13 +162,22 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
         code=_printable(code, "code"),
         is_refused=refused,
         text=_printable(text, "text"),
-        since=None if from_ is None else since(from_),
-        until=None if to is None else until(to),
+        since=begin,
+        until=end,
     )
 
 
 def _printable(text: str | None, name: str) -> str | None:
     return None if text is None else printable(text, name=name)
+
+
+def span_of(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    """The moments that bound a search. Raises InstantMustBeWellFormed, also when there is no time between them."""
+    begin = None if from_ is None else since(from_)
+    end = None if to is None else until(to)
+    if begin is not None and end is not None and end <= begin:
+        raise InstantMustBeWellFormed(f"there is no time from {from_!r} to {to!r}")
+    return begin, end
 
 
 def actor_of(text: str | None) -> str | None:

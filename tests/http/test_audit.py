@@ -343,6 +343,12 @@ def test_a_day_by_the_names_of_the_consolidated_audit_trail(
     assert soon(staff["admin"], kind="export", type="GET /api/v1/compliance/cat")
 
 
+def test_a_search_without_any_time_in_it_is_refused(staff: Staff) -> None:
+    answer = staff["compliance"].get(AUDIT, params={"from": "2026-11-21", "to": "2026-11-20"})
+    refused(answer, 422, "instant_must_be_well_formed")
+    assert staff["compliance"].get(AUDIT, params={"from": "2026-11-21", "to": "2026-11-21"}).is_success
+
+
 def test_an_actor_is_an_id_or_a_name_never_an_address(staff: Staff, an_account: Opening) -> None:
     ids, _, _ = an_account()
     assert soon(staff["compliance"], actor=str(ids["user_id"]).upper())

@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from uuid import UUID
 
 from msgspec import Struct
 
 from application.errors import Unavailable
-from infrastructure.approvals import LARGEST_ID, Approval, FourEyes
+from infrastructure.approvals import LARGEST_ID, Approval, ApprovalMustExist, FourEyes
 from infrastructure.clocks import StampingClock
 from infrastructure.eventstore.committer import Committer
 from infrastructure.people import People
@@ -29,6 +30,12 @@ class ErasureDesk(Struct, frozen=True, kw_only=True):
     people: People
     four_eyes: FourEyes
     erasures: Erasures
+
+    async def require_erasure(self, approval_id: UUID) -> None:
+        """Raise ApprovalMustExist when an erasure is not what was asked for under this id."""
+        asked = await self.four_eyes.get(approval_id)
+        if asked.kind != "erasure":
+            raise ApprovalMustExist(f"no erasure was asked for under {approval_id}: it is a {asked.kind}")
 
     async def requests(self) -> AsyncIterator[Approval]:
         """Every erasure that was asked for, newest first."""

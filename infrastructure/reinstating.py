@@ -18,6 +18,12 @@ _IS_THERE = (
     " UNION ALL SELECT 1 FROM archived_streams WHERE originator_id = %(of)s AND account_id = %(of)s"
 )
 
+_DONE_AT = (
+    "SELECT notification_id FROM stored_events WHERE originator_id = %(of)s AND account_id = %(of)s"
+    " AND topic LIKE 'Account.Reinstated%%' AND metadata->>'causation_id' = %(why)s"
+    " ORDER BY originator_version DESC LIMIT 1"
+)
+
 
 class Reinstatements:
     """A kind of deed that takes four eyes; its subject is an account."""
@@ -34,7 +40,10 @@ class Reinstatements:
                 raise AccountMustExist(f"there is no account {subject_id}")
 
     async def carry_out(self, approval: Approval, metadata: Metadata) -> dict[str, Any]:
-        """Reinstate it; doing so again changes nothing."""
+        """Reinstate it; doing so again changes nothing. Without a suspension there is no log position to tell."""
         command = ReinstateAccount(account_id=approval.subject_id, reason=approval.reason, is_approved=True)
-        answer = await self._execute(Request(command=command, metadata=metadata))
-        return {"log_position": answer.log_position}
+        await self._execute(Request(command=command, metadata=metadata))
+        async with lend(self._pool) as connection:
+            asked = {"of": approval.subject_id, "why": metadata.causation_id}
+            row = await (await connection.execute(_DONE_AT, asked)).fetchone()
+        return {"log_position": None if row is None else row[0]}

@@ -2,13 +2,16 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from msgspec import Struct
 
+from domain.errors import Refusal
 from infrastructure.auditing.deeds import MOST_ABOUT, REDACTED, Deed, Kind, as_json, bounded
 from infrastructure.auditing.keeping import keep_now
+from infrastructure.credentials import CredentialsMustBeRight
 from infrastructure.settings import Settings
 
 OPERATOR = "operator"
@@ -107,6 +110,39 @@ def shown(settings: Settings, name: str, ids: Sequence[UUID]) -> None:
         about=list(ids)[:MOST_ABOUT],
     )
     _keep(settings.database_url, deed)
+
+
+@contextmanager
+def keeping_refusals(
+    settings: Settings, name: str, kinds: tuple[type[Refusal], ...] = (Refusal,)
+) -> Iterator[None]:
+    """Write down what somebody is refused who gave a password on the command line: a wrong one is a failed log-in."""
+    try:
+        yield
+    except kinds as refusal:
+        if settings.database_url is not None:
+            _keep(settings.database_url, _refused(refusal, name))
+        raise
+
+
+def _refused(refusal: Refusal, name: str) -> Deed:
+    is_unknown = isinstance(refusal, CredentialsMustBeRight)
+    user_id, account_id = (refusal.tried if isinstance(refusal, CredentialsMustBeRight) else None) or (
+        None,
+        None,
+    )
+    return Deed(
+        log_position=0,
+        kind="log_in_refused" if is_unknown else "refused",
+        topic=f"daybook {name}",
+        actor=OPERATOR,
+        role="system",
+        account_id=account_id,
+        code=refusal.code,
+        answer=as_json({"code": refusal.code, "detail": bounded(refusal.detail)}),
+        text=bounded(f"Refused daybook {name}: {refusal.detail}"),
+        about=[one for one in (user_id, account_id) if one is not None],
+    )
 
 
 def _kind(name: str) -> Kind:

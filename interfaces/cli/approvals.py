@@ -61,5 +61,6 @@ def sentence(one: Approval) -> str:
         said += f", {'declined' if one.state == 'declined' else 'approved'} by {one.decided_by}"
         said += f" on {one.decided_at:%Y-%m-%d %H:%M:%S}"
     if one.state == "done":
-        said += f", log position {one.outcome['log_position']}"
+        place = one.outcome["log_position"]
+        said += ", the account was not suspended" if place is None else f", log position {place}"
     return f"{said}: {one.reason}"

@@ -25,9 +25,8 @@ from interfaces.cli.books import (
     sink,
 )
 from interfaces.cli.progress import progress
-from interfaces.http.audit import after_cursor, place_of
+from interfaces.http.audit import actor_of, after_cursor, place_of, span_of
 from interfaces.http.pages import page
-from interfaces.http.spans import since, until
 
 app = App(name="audit", help="Who did what, who looked at whom, and what was refused.")
 
@@ -65,10 +64,11 @@ class Filters:
     "A day, inclusive, or a moment, exclusive."
 
     def sought(self) -> Sought:
-        """As the search takes it. Raises InstantMustBeWellFormed, SymbolMustBeWellFormed."""
+        """As the search takes it. Raises InstantMustBeWellFormed, SymbolMustBeWellFormed, RequestMustBeWellFormed."""
+        begin, end = span_of(self.from_, self.to)
         return Sought(
             account_id=self.account,
-            actor=self.actor,
+            actor=actor_of(self.actor),
             order_id=self.order,
             symbol=None if self.symbol is None else checked_symbol(self.symbol),
             type=self.type,
@@ -76,8 +76,8 @@ class Filters:
             code=self.code,
             is_refused=self.refused,
             text=self.text,
-            since=None if self.from_ is None else since(self.from_),
-            until=None if self.to is None else until(self.to),
+            since=begin,
+            until=end,
         )
 
 

@@ -14,6 +14,7 @@ from application.casework import AssignCase, CaseCommand, CloseCase, NoteCase
 from application.requests import Metadata, Request
 from domain.case import AlertKind, Resolution
 from domain.errors import CaseMustExist, Refusal
+from infrastructure.credentials import CredentialsMustBeRight
 from infrastructure.people import User
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.tables import column_list, row_from
@@ -27,6 +28,7 @@ from interfaces.cli.users import asked_password
 from interfaces.http.cases import statuses
 from interfaces.http.fields import kept_for_ever, printable
 from interfaces.http.refusals import RoleMustAllow
+from interfaces.operating import keeping_refusals
 from interfaces.roles.running import REFUSED, outcome, with_servers
 from projections.cases import CASES, CaseRow
 from projections.catalogue import BY_NAME
@@ -271,8 +273,11 @@ async def _give(office: CaseOffice, command: CaseCommand, staff: User) -> Any:
 
 def _at_the_office(general: GeneralFlags, work: Callable[[CaseOffice], Awaitable[None]]) -> int:
     async def there() -> None:
-        async with case_office(with_servers(settings_from(general))) as office:
-            await work(office)
+        settings = with_servers(settings_from(general))
+        async with case_office(settings) as office:
+            # What a command is refused, the committer has kept.
+            with keeping_refusals(settings, "cases", (CredentialsMustBeRight, RoleMustAllow)):
+                await work(office)
 
     def run() -> int:
         with log_on_stderr():

@@ -17,7 +17,9 @@ from infrastructure.people import User
 from infrastructure.wiring import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.users import asked_password
+from interfaces.http.fields import kept_for_ever, printable
 from interfaces.http.refusals import RoleMustAllow
+from interfaces.operating import keeping_refusals
 from interfaces.roles.running import REFUSED, outcome, with_servers
 
 app = App(name="erase", help="Erase a person: one admin asks for it, another approves.")
@@ -43,8 +45,9 @@ def request(
     """
 
     async def work(desk: ErasureDesk) -> None:
+        why = kept_for_ever(printable(reason, name="reason"), name="reason")
         admin = await _admin(desk, by, password)
-        asked = await desk.four_eyes.request("erasure", user, reason=reason, by=admin.user_id)
+        asked = await desk.four_eyes.request("erasure", user, reason=why, by=admin.user_id)
         print(f"Asked for. Another admin approves it by: daybook erase approve {asked.approval_id}")
 
     return _at_the_desk(general, work)
@@ -64,6 +67,7 @@ def approve(approval: UUID, *, by: str, password: str | None = None, general: Ge
 
     async def work(desk: ErasureDesk) -> None:
         admin = await _admin(desk, by, password)
+        await desk.require_erasure(approval)
         metadata = Metadata(actor=str(admin.user_id), role=admin.role, request_id=uuid4())
         done = await desk.four_eyes.approve(approval, metadata)
         erased = ", ".join(f"{count} {what}" for what, count in sorted(done.outcome["erased"].items()))
@@ -88,6 +92,7 @@ def decline(approval: UUID, *, by: str, password: str | None = None, general: Ge
 
     async def work(desk: ErasureDesk) -> None:
         admin = await _admin(desk, by, password)
+        await desk.require_erasure(approval)
         declined = await desk.four_eyes.decline(approval, by=admin.user_id)
         print(f"Declined; user {declined.subject_id} stays.")
 
@@ -144,7 +149,8 @@ def _at_the_desk(general: GeneralFlags, work: Callable[[ErasureDesk], Awaitable[
     async def there() -> None:
         settings = with_servers(settings_from(general))
         async with erasure_desk(settings, urls_of(settings)) as desk:
-            await work(desk)
+            with keeping_refusals(settings, "erase"):
+                await work(desk)
 
     def refusing() -> int | None:
         try:

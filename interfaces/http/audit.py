@@ -1,6 +1,8 @@
 """The audit: every event and every deed, who looked at whom included; as pages, as a file, and by CAT's names."""
 
+import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
@@ -9,6 +11,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from domain.errors import InstantMustBeWellFormed
 from domain.values import symbol as checked_symbol
 from infrastructure.auditing.exporting import MEDIA_TYPES
 from infrastructure.auditing.searching import NEWEST, AuditEntry, Place, Sought
@@ -17,8 +20,9 @@ from interfaces.http.call import Call
 from interfaces.http.entrance import STAFF
 from interfaces.http.fields import LARGEST_POSITION, Cursor, Limit, MinPosition, printable
 from interfaces.http.pages import Page, page, place_in
-from interfaces.http.refusals import CursorMustBeFromAPage
+from interfaces.http.refusals import CursorMustBeFromAPage, RequestMustBeWellFormed
 from interfaces.http.spans import day_of, since, until
+from interfaces.http.visit import as_uuid
 
 OfAccount: TypeAlias = Annotated[
     UUID | None, QueryParameter(description="Of or about this account, also where it was only looked at")
@@ -53,6 +57,7 @@ Until: TypeAlias = Annotated[
     str | None,
     QueryParameter(name="to", max_length=64, description="A day, inclusive, or a moment, exclusive"),
 ]
+_ROLE = re.compile(r"[a-z][a-z0-9_-]*")
 FileFormat: TypeAlias = Annotated[Literal["csv", "jsonl", "parquet"], QueryParameter(name="format")]
 OnDay: TypeAlias = Annotated[
     str, QueryParameter(name="date", max_length=10, description="A day in New York, such as 2026-03-31")
@@ -148,9 +153,10 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
     from_: str | None,
     to: str | None,
 ) -> Sought:
+    begin, end = span_of(from_, to)
     return Sought(
         account_id=account_id,
-        actor=_printable(actor, "actor"),
+        actor=actor_of(actor),
         order_id=order_id,
         symbol=None if symbol is None else checked_symbol(symbol),
         type=_printable(type_, "type"),
@@ -158,13 +164,34 @@ def _sought(  # noqa: PLR0913, PLR0917  the parameters of a search
         code=_printable(code, "code"),
         is_refused=refused,
         text=_printable(text, "text"),
-        since=None if from_ is None else since(from_),
-        until=None if to is None else until(to),
+        since=begin,
+        until=end,
     )
 
 
 def _printable(text: str | None, name: str) -> str | None:
     return None if text is None else printable(text, name=name)
+
+
+def span_of(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    """The moments that bound a search. Raises InstantMustBeWellFormed, also when there is no time between them."""
+    begin = None if from_ is None else since(from_)
+    end = None if to is None else until(to)
+    if begin is not None and end is not None and end <= begin:
+        raise InstantMustBeWellFormed(f"there is no time from {from_!r} to {to!r}")
+    return begin, end
+
+
+def actor_of(text: str | None) -> str | None:
+    """Whom an actor's name means; an id in capitals is the same id. Raises RequestMustBeWellFormed."""
+    if text is None:
+        return None
+    known = as_uuid(text.lower().encode())
+    if known is None and not _ROLE.fullmatch(text):
+        raise RequestMustBeWellFormed(
+            "actor is a user's id, a role's name, operator or visitor", parameter="actor"
+        )
+    return text if known is None else str(known)
 
 
 def place_of(entry: AuditEntry) -> str:

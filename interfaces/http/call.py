@@ -149,7 +149,10 @@ class Call(LitestarRequest[Login, Any, Any]):
         return key if key is None else kept_for_ever(key, name="Idempotency-Key", parameter="Idempotency-Key")
 
     def _request_hash(self, body: Struct | None) -> bytes:
-        route = f"{self.scope['method']} {self.scope['path']}\n".encode()
+        whose = (
+            "" if self.login.role == "customer" else f" {self.login.user_id}"
+        )  # a colleague's key is not mine
+        route = f"{self.scope['method']} {self.scope['path']}{whose}\n".encode()
         return hashlib.sha256(route + (b"" if body is None else _encode(body))).digest()
 
     # Reads.

@@ -64,6 +64,7 @@ KEPT = frozenset(
             "text",
         ),
         *("account_id", "user_id", "order_id", "account", "actor", "topic", "code", "kind", "state", "book"),
+        *("assignee_id", "resolution"),
         *(
             "limit",
             "cursor",
@@ -185,7 +186,7 @@ def _kind(scope: Any, noted: Noted, login: Login | None) -> Kind:
         return "log_in"
     if noted.has_logged_out:
         return "log_out"
-    if "/export" in scope["path"]:
+    if "/export" in scope["path"] or scope["path"].endswith("/compliance/cat"):
         return "export"
     return "look_up" if scope["method"] in READS else "act"
 

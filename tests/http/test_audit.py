@@ -340,3 +340,18 @@ def test_a_day_by_the_names_of_the_consolidated_audit_trail(
     assert cancelled["eventTimestamp"] == f"{at:%Y%m%dT%H%M%S.%f}"
     assert new["firmROEID"].startswith(f"{at:%Y%m%d}_")
     refused(staff["compliance"].get("/api/v1/compliance/cat?date=x"), 422, "instant_must_be_well_formed")
+    assert soon(staff["admin"], kind="export", type="GET /api/v1/compliance/cat")
+
+
+def test_a_search_without_any_time_in_it_is_refused(staff: Staff) -> None:
+    answer = staff["compliance"].get(AUDIT, params={"from": "2026-11-21", "to": "2026-11-20"})
+    refused(answer, 422, "instant_must_be_well_formed")
+    assert staff["compliance"].get(AUDIT, params={"from": "2026-11-21", "to": "2026-11-21"}).is_success
+
+
+def test_an_actor_is_an_id_or_a_name_never_an_address(staff: Staff, an_account: Opening) -> None:
+    ids, _, _ = an_account()
+    assert soon(staff["compliance"], actor=str(ids["user_id"]).upper())
+    for wrong in ("alice@example.com", "Operator", "1", "ä"):
+        answer = staff["compliance"].get(AUDIT, params={"actor": wrong})
+        refused(answer, 400, "request_must_be_well_formed")

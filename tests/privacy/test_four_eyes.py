@@ -134,6 +134,20 @@ def test_what_surveillance_blocked_takes_two(running: Running, staff: Staff) -> 
     refused(staff["ann"].post("/api/v1/compliance/reinstatements", json=nobody), 404, "account_must_exist")
 
 
+def test_the_log_position_is_that_of_the_reinstatement_or_none(running: Running, staff: Staff) -> None:
+    _, ids = running.register()
+    account = f"/api/v1/admin/accounts/{ids['account_id']}"
+    body = {"account_id": ids["account_id"], "reason": "nothing to end"}
+    never = staff["ann"].post("/api/v1/compliance/reinstatements", json=body)
+    assert decide(staff["ben"], never).json()["outcome"] == {"log_position": None}
+
+    staff["ann"].post(f"{account}/suspend", json={"reason": "surveillance: by hand"})
+    asked = staff["ann"].post("/api/v1/compliance/reinstatements", json=body)
+    place = decide(staff["ben"], asked).json()["outcome"]["log_position"]
+    event = "SELECT topic, originator_id::text FROM stored_events WHERE notification_id = %s"
+    assert execute(running.settings, event, place) == [("Account.Reinstated", ids["account_id"])]
+
+
 def test_what_was_asked_for_comes_in_pages(running: Running, staff: Staff) -> None:
     for _ in range(3):
         ask(staff["ann"], closed(running, staff)["user_id"])
@@ -198,6 +212,40 @@ def test_the_command_line_does_the_same(
     assert run("decline", approval_id, *ben) == 2
     assert run("list") == 0
     assert f"{approval_id}  done" in capsys.readouterr().out
+
+
+def test_the_command_line_erases_nobody_by_another_approval(
+    running: Running, staff: Staff, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in running.settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    _, ids = running.register()
+    staff["ann"].post(
+        f"/api/v1/admin/accounts/{ids['account_id']}/suspend", json={"reason": "surveillance: by hand"}
+    )
+    body = {"account_id": ids["account_id"], "reason": "hedges"}
+    asked = staff["ann"].post("/api/v1/compliance/reinstatements", json=body).json()
+
+    for deed in ("approve", "decline"):
+        assert run(deed, asked["approval_id"], "--by", "ben@daybook.example", "--password", PASSWORD) == 2
+        assert "(approval_must_exist)" in capsys.readouterr().err
+    assert staff["ann"].get(f"{APPROVALS}/{asked['approval_id']}").json()["state"] == "requested"
+
+
+def test_who_gives_a_wrong_password_on_the_command_line_is_in_the_audit(
+    running: Running, staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in running.settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert run("decline", str(uuid4()), "--by", "ann@daybook.example", "--password", "not the password") == 2
+    found = (
+        staff["eve"]
+        .get("/api/v1/compliance/audit", params={"kind": "log_in_refused", "actor": "operator"})
+        .json()["items"]
+    )
+    assert found[0]["code"] == "credentials_must_be_right"
+    assert "ann@" not in str(found[0])
+    assert found[0]["about"]
 
 
 def test_whom_a_backup_brought_back_is_erased_again(

@@ -117,7 +117,9 @@ def test_a_hold_over_somebody_else_is_no_obstacle(kept: Kept) -> None:
 async def _ask(url: str, account_id: Any) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for obstacle in OBSTACLES:
-            await obstacle(connection, Person(user_id=uuid4(), account_id=account_id, kept_years=0))
+            await obstacle(
+                connection, Person(user_id=uuid4(), account_id=account_id, kept_years=0, final_days=60)
+            )
 
 
 @pytest.mark.parametrize("whom", [BOB, None])

@@ -135,7 +135,7 @@ def refusing(work: Callable[[], int | None]) -> int:
         try:
             return work()
         except Refusal as refusal:
-            print(f"daybook: {refusal.detail}", file=sys.stderr)
+            print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)
             return REFUSED
         except BrokenPipeError:  # whoever read has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

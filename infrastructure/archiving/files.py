@@ -11,6 +11,7 @@ read by Arrow (`parquet.py`).
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,15 @@ _SELECT = (
     "SELECT notification_id, originator_id, originator_version, topic, state, account_id, epoch_us(recorded_at),"
     " metadata FROM read_parquet(?) WHERE notification_id > ?"
 )
+_STREAMS = (
+    "SELECT originator_id, min(account_id), min(originator_version), max(originator_version),"
+    " arg_max(topic, originator_version), epoch_us(max(recorded_at)) FROM read_parquet(?)"
+    " GROUP BY originator_id ORDER BY originator_id"
+)
+_SPAN = (
+    "SELECT count(*), min(notification_id), max(notification_id), epoch_us(min(recorded_at)), epoch_us(max(recorded_at))"
+    " FROM read_parquet(?)"
+)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -40,13 +50,49 @@ def rows_in(month: ArchivedMonth, wanted: Wanted) -> list[Recorded]:
         with _database().cursor() as cursor:
             found = cursor.execute(sql, parameters).fetchall()
     except duckdb.Error as error:
-        raise ArchiveMustBeReadable(
-            f"the archive {month.path} cannot be read: {first_line(error)}"
-        ) from error
+        raise _unreadable(month, error) from error
     return [
         Recorded(place, stream, version, topic, state, account, _UNIX + moment * _MICROSECOND, said.encode())
         for place, stream, version, topic, state, account, moment, said in found
     ]
+
+
+def streams_of(month: ArchivedMonth, at_once: int) -> Iterator[tuple[Any, ...]]:
+    """Each stream in a file, by its id: account, first and last version, last topic, and its last moment in microseconds.
+
+    Raises ArchiveMustBeReadable.
+    """
+    import duckdb
+
+    require_unaltered(month)
+    try:
+        with _database().cursor() as cursor:
+            cursor.execute(_STREAMS, [[str(month.path)]])
+            while found := cursor.fetchmany(at_once):
+                yield from found
+    except duckdb.Error as error:
+        raise _unreadable(month, error) from error
+
+
+def span_of(month: ArchivedMonth) -> tuple[Any, ...]:
+    """How many events a file has, its first and last log position, its first and last moment.
+
+    Raises ArchiveMustBeReadable.
+    """
+    import duckdb
+
+    require_unaltered(month)
+    try:
+        with _database().cursor() as cursor:
+            row = cursor.execute(_SPAN, [[str(month.path)]]).fetchone()
+    except duckdb.Error as error:
+        raise _unreadable(month, error) from error
+    events, first, last, begins, ends = row or (0, None, None, 0, 0)
+    return events, first, last, _UNIX + begins * _MICROSECOND, _UNIX + ends * _MICROSECOND
+
+
+def _unreadable(month: ArchivedMonth, error: Exception) -> ArchiveMustBeReadable:
+    return ArchiveMustBeReadable(f"the archive {month.path} cannot be read: {first_line(error)}")
 
 
 def require_unaltered(month: ArchivedMonth) -> None:

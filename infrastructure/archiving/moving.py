@@ -114,9 +114,10 @@ class Archiver:
     def _prepare_folder(self) -> None:
         """Make it, and clear away what a killed run left half written."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in self._folder.glob("*.partial"):
-                left.unlink()
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            for name in ("events-????-??.partial", "seals-????-??.partial"):
+                for left in self._folder.glob(name):
+                    left.unlink()
         except OSError as error:
             raise ArchiveFolderCannotBeUsed(f"{self._folder} cannot be used: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ from infrastructure.postgres.connections import connect
 from infrastructure.sealing.keys import read_public_keys
 from infrastructure.sealing.running import public_keys_of, seal_file
 from infrastructure.settings import SettingIsWrong, Settings
+from interfaces.cli.hold import require_words
 from interfaces.cli.telling import Counter
 from interfaces.cli.verifying import DatabaseUrl, DataDir, Flag, refusing, settings_for
 from interfaces.roles.running import FAULT
@@ -126,16 +127,18 @@ def verify(*, json: Flag = False, data_dir: DataDir = None, database_url: Databa
     """
 
     def work() -> int:
-        settings, wrong = settings_for(data_dir, database_url), 0
+        settings, wrong, files = settings_for(data_dir, database_url), 0, 0
         with connect(settings.database_url or "", application="daybook archive") as connection:
             for one in check_files(connection, Counter()):
-                wrong += one.wrong is not None
+                files, wrong = files + 1, wrong + (one.wrong is not None)
                 said = (
                     f"WRONG: {one.wrong}"
                     if one.wrong
                     else f"right: {one.month}, {one.events:,} events, {one.file}"
                 )
                 print(msgspec.json.encode(one).decode() if json else said, flush=True)
+        if not files and not json:
+            print("There is no archive to verify.")
         return FAULT if wrong else 0
 
     return refusing(work)
@@ -174,20 +177,26 @@ def dispose(
         settings = settings_for(data_dir, database_url)
         disposal = Disposal(_owner(settings), years=settings.retention_years)
         if dry_run:
-            for due in disposal.due():
-                print(f"would destroy {_line(_view(due, settings))}")
+            due = [_line(_view(month, settings)) for month in disposal.due()]
+            print("\n".join(f"would destroy {line}" for line in due) or _nothing_due(settings))
             return 0
         if not reason.strip() or not by.strip():
             raise SettingIsWrong("who destroys records says why and who they are: give --reason and --by")
+        for name, text in (("reason", reason), ("by", by)):
+            require_words(text, name=name)
         months = 0
         for gone in disposal.run(reason=reason, actor=by):
             months += 1
             print(f"destroyed {gone.month:%Y-%m}: {gone.events:,} events, {gone.path}", flush=True)
         if not months:
-            print(f"No archive is older than {settings.retention_years} years: nothing was destroyed.")
+            print(_nothing_due(settings))
         return 0
 
     return refusing(work)
+
+
+def _nothing_due(settings: Settings) -> str:
+    return f"No archive may be destroyed yet, after {settings.retention_years} years: nothing was destroyed."
 
 
 def _archiver(settings: Settings, to: Path | None) -> Archiver:

@@ -22,12 +22,10 @@ from infrastructure.books.scope import Wanted
 from infrastructure.settings import Settings
 from interfaces import operating
 from interfaces.cli.progress import progress
-from interfaces.roles.running import outcome, with_servers
+from interfaces.roles.running import INTERRUPTED, REFUSED, outcome, with_servers
 
 DataDir = Annotated[Path | None, Parameter(help="data folder of the running Daybook")]
 DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not the embedded one")]
-
-REFUSED, INTERRUPTED = 2, 130
 
 
 class OutputMustBeWritable(TellTheOperator):

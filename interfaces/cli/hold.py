@@ -11,6 +11,7 @@ from infrastructure.archiving import holds
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import SettingIsWrong
 from interfaces.cli.verifying import DatabaseUrl, DataDir, Flag, refusing, settings_for
+from interfaces.http.lasting import kept_for_ever
 
 app = App(name="hold", help="Legal holds: what is held is neither destroyed nor erased.")
 
@@ -76,13 +77,23 @@ def list_holds(*, json: Flag = False, data_dir: DataDir = None, database_url: Da
     return refusing(work)
 
 
+def require_words(text: str, *, name: str) -> None:
+    """What is kept for ever and shown in one line. Raises SettingIsWrong or RequestMustBeWellFormed."""
+    if not text.strip():
+        raise SettingIsWrong("--reason and --by must say something")
+    if not text.isprintable():
+        raise SettingIsWrong(f"--{name} is one line, of characters that can be printed")
+    if name == "reason":
+        kept_for_ever(text, name="--reason")
+
+
 def _record(
     act: Callable[..., holds.LegalHold], whom: str, reason: str, by: str, data_dir: Any, database_url: Any
 ) -> int:
     def work() -> int:
         account_id = _whom(whom)
-        if not reason.strip() or not by.strip():
-            raise SettingIsWrong("--reason and --by must say something")
+        for name, text in (("reason", reason), ("by", by)):
+            require_words(text, name=name)
         settings = settings_for(data_dir, database_url)
         with connect(settings.database_url or "", application="daybook hold") as connection:
             print(_line(act(connection, account_id, reason=reason, actor=by)))

@@ -24,7 +24,7 @@ ROLES = ("market", "projector", "executor", "scheduler", "surveillance", "sealer
 
 SUPERVISED = "DAYBOOK_SUPERVISED"  # in the environment of a role that `daybook up` started
 
-DONE, FAULT, REFUSED = 0, 1, 2
+DONE, FAULT, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _STOP_SECONDS = 8.0  # longer than the supervisor waits before it kills

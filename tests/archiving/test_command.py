@@ -105,6 +105,15 @@ def test_holds_on_the_command_line(kept: Kept) -> None:
             "a hold is over an account's id, or over all",
         ),
         (("hold", "place", "all", "--reason", " ", "--by", "y"), "must say something"),
+        (
+            ("hold", "place", "all", "--reason", "ann@example.com", "--by", "y"),
+            "must not have an e-mail address",
+        ),
+        (("hold", "place", "all", "--reason", "x", "--by", "y\n2  lifted"), "--by is one line"),
+        (
+            ("archive", "dispose", "--older-than-policy", "--reason", "x\ny", "--by", "z"),
+            "--reason is one line",
+        ),
         (("archive", "run", "--before", "2026-03"), "cannot be read"),
     ],
 )

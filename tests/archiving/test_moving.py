@@ -243,6 +243,51 @@ def test_a_file_that_cannot_be_believed_is_named_and_refused(kept: Kept, what: s
         kept.rows()
 
 
+@pytest.mark.parametrize(
+    ("tampering", "told"),
+    [
+        (f"DELETE FROM archived_streams WHERE account_id = '{ANN}'", "archived_streams"),
+        (f"DELETE FROM archived_streams WHERE originator_id = '{ANN}' AND archive = 2", "archived_streams"),
+        (f"UPDATE archived_streams SET account_id = '{BOB}'", "archived_streams"),
+        ("UPDATE archived_streams SET last_version = last_version + 1", "archived_streams"),
+        ("UPDATE archived_streams SET last_topic = 'Account.Closed'", "archived_streams"),
+        (
+            "INSERT INTO archived_streams SELECT 1, gen_random_uuid(), account_id, 1, 1, last_topic, last_recorded_at"
+            " FROM archived_streams LIMIT 1",
+            "archived_streams",
+        ),
+        (
+            "UPDATE archived_months SET last_recorded_at = first_recorded_at - interval '1 day'",
+            "archived_months",
+        ),
+        ("UPDATE archived_months SET events = events - 1 WHERE number = 2", "archived_months"),
+    ],
+)
+def test_what_leads_readers_to_files_is_held_against_them(kept: Kept, tampering: str, told: str) -> None:
+    kept.live()
+    kept.archive()
+    kept.examined.tamper(
+        f"ALTER TABLE {told} DISABLE TRIGGER USER", tampering, f"ALTER TABLE {told} ENABLE TRIGGER USER"
+    )
+
+    assert any(
+        one.where == "archive" and one.sentence.startswith(f"{told} says") for one in kept.verify().findings
+    )
+    with kept.connection() as connection:
+        assert any((one.wrong or "").startswith(f"{told} says") for one in check_files(connection))
+
+
+def test_only_what_an_archiver_left_half_written_is_cleared_away(kept: Kept) -> None:
+    kept.live()
+    folder = kept.archive(date(2026, 2, 1))[0].path.parent
+    for name in ("holiday.zip.partial", "events-2026-02.partial"):
+        (folder / name).write_bytes(b"begun")
+
+    kept.archive()
+
+    assert [one.name for one in folder.glob("*.partial")] == ["holiday.zip.partial"]
+
+
 def test_rows_that_hide_where_archived_ones_stood_are_found(kept: Kept) -> None:
     kept.live()
     kept.archive()

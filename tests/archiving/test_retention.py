@@ -1,5 +1,6 @@
 """Legal holds refuse disposal and erasure, and nothing goes before its years are over."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
@@ -118,14 +119,12 @@ async def _ask(url: str, account_id: Any) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for obstacle in OBSTACLES:
             await obstacle(
-                connection, Person(user_id=uuid4(), account_id=account_id, kept_years=0, final_days=0)
+                connection, Person(user_id=uuid4(), account_id=account_id, kept_years=0, final_days=60)
             )
 
 
 @pytest.mark.parametrize("whom", [BOB, None])
 def test_a_hold_refuses_an_erasure(kept: Kept, whom: Any) -> None:
-    import asyncio
-
     live_and_close(kept)  # and the closing is in the archive
     asyncio.run(_ask(kept.url, BOB))
     with kept.connection() as connection:
@@ -158,3 +157,10 @@ def test_holds_are_recorded_for_ever_and_lifted_only_when_placed(kept: Kept) -> 
 
 def test_years_are_counted_by_the_calendar() -> None:
     assert years_before(datetime(2032, 2, 29, tzinfo=UTC), 6) == datetime(2026, 2, 28, tzinfo=UTC)
+
+
+def test_the_owner_of_what_was_destroyed_can_be_erased(kept: Kept) -> None:
+    live_and_close(kept)
+    list(disposal(kept).run(reason="years are over", actor="records"))
+
+    asyncio.run(_ask(kept.url, BOB))

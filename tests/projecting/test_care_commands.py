@@ -130,7 +130,7 @@ def test_an_account_without_events_and_rows_is_not_repaired(
     code = run("repair", "balances", "--account", str(UUID(int=4711)))
 
     assert code == 2
-    assert capsys.readouterr().err == f"there is no account {UUID(int=4711)}\n"
+    assert capsys.readouterr().err == f"daybook: there is no account {UUID(int=4711)} (account_must_exist)\n"
 
 
 def test_a_rebuild_whose_database_went_away_ends_with_a_sentence(

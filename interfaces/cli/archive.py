@@ -174,7 +174,7 @@ def dispose(
     def work() -> int:
         if not older_than_policy:
             raise SettingIsWrong("only what is older than the policy is destroyed: give --older-than-policy")
-        settings = settings_for(data_dir, database_url)
+        settings = _of_this_world(settings_for(data_dir, database_url))
         disposal = Disposal(_owner(settings), years=settings.retention_years)
         if dry_run:
             due = [_line(_view(month, settings)) for month in disposal.due()]
@@ -193,6 +193,14 @@ def dispose(
         return 0
 
     return refusing(work)
+
+
+def _of_this_world(settings: Settings) -> Settings:
+    if settings.clock == "market":
+        raise SettingIsWrong(
+            "nothing is destroyed on the market's clock: the years of a replay pass in minutes"
+        )
+    return settings
 
 
 def _nothing_due(settings: Settings) -> str:

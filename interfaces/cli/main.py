@@ -137,12 +137,15 @@ for _name in ("verify", "prove", "verify-proof"):
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 fault, 2 refused."""
+    """Run the command line. Exit codes: 0 done, 1 fault, 2 refused, 130 interrupted."""
     try:
         operating.begin(*_command(sys.argv[1:]))
         code = app(exit_on_error=False, result_action="return_value")
     except CycloptsError:
         sys.exit(2)
+    except KeyboardInterrupt:  # while a command's modules were loaded
+        sys.stderr.write("daybook: interrupted\n")
+        sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

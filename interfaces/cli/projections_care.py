@@ -18,7 +18,7 @@ from infrastructure.projecting.repairing import Repaired, repair
 from infrastructure.projecting.verifying import Verified, verify
 from infrastructure.settings import Settings
 from interfaces.cli.telling import parked_accounts
-from interfaces.roles.running import FAULT, INTERRUPTED, REFUSED, outcome, with_servers
+from interfaces.roles.running import FAULT, REFUSED, outcome, with_servers
 from projections.catalogue import BY_NAME
 
 DataDir = Annotated[Path | None, Parameter(help="data folder of the running Daybook")]
@@ -185,9 +185,6 @@ def _refusing(work: Callable[[], int]) -> int:
         except FoldFailed as error:
             print(error, file=sys.stderr)
             return FAULT
-        except KeyboardInterrupt:
-            print("daybook: interrupted", file=sys.stderr)
-            return INTERRUPTED
 
     return outcome(refusing)
 

@@ -153,7 +153,9 @@ def _only(at: str | None, known_at: str | None, log_position: int | None, *, is_
     if not is_plain:
         raise InstantMustBeWellFormed("--compare goes with --format table or json, and explains by itself")
     if sum(one is not None for one in (at, known_at, log_position)) != 1:
-        raise InstantMustBeWellFormed("--compare needs one of --at, --known-at and --log-position beside it")
+        raise InstantMustBeWellFormed(
+            "--compare needs just one of --at, --known-at and --log-position beside it"
+        )
     return log_position or moment_or_day(at or known_at or "")
 
 

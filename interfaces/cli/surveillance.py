@@ -15,7 +15,7 @@ from infrastructure.surveillance.running import look_back, record
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.progress import progress
 from interfaces.cli.telling import log_on_stderr
-from interfaces.roles.running import INTERRUPTED, REFUSED, outcome, run_role, with_servers
+from interfaces.roles.running import REFUSED, outcome, run_role, with_servers
 
 app = App(name="surveillance", help="Look for what must not be, and open a case for each alert.")
 
@@ -104,8 +104,5 @@ def _refusing(work: Callable[[], int]) -> int:
         except Refusal as refusal:
             print(f"daybook: {refusal.detail} ({refusal.code})", file=sys.stderr)
             return REFUSED
-        except KeyboardInterrupt:
-            print("daybook: interrupted", file=sys.stderr)
-            return INTERRUPTED
 
     return outcome(refusing)

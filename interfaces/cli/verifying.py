@@ -32,7 +32,7 @@ from infrastructure.sealing.verifying import Verified
 from infrastructure.settings import SettingIsWrong, Settings
 from interfaces import operating
 from interfaces.cli.telling import Counter
-from interfaces.roles.running import FAULT, INTERRUPTED, REFUSED, outcome, with_servers
+from interfaces.roles.running import FAULT, REFUSED, outcome, with_servers
 
 DataDir = Annotated[Path | None, Parameter(help="data folder of the running Daybook")]
 DatabaseUrl = Annotated[str | None, Parameter(help="PostgreSQL, when it is not the embedded one")]
@@ -211,9 +211,6 @@ def refusing(work: Callable[[], int]) -> int:
         except SealBucketMustAnswer as error:
             print(f"daybook: {error}", file=sys.stderr)
             return REFUSED
-        except KeyboardInterrupt:  # what was not examined to its end is not right
-            print("daybook: interrupted", file=sys.stderr)
-            return INTERRUPTED
         except ProofIsWrong as error:
             print(f"WRONG: {error}")
             return FAULT

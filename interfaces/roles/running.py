@@ -52,8 +52,9 @@ def outcome(work: Callable[[], int | None]) -> int:
     log_plainly()
     try:
         return work() or DONE
-    except KeyboardInterrupt:
-        return DONE
+    except KeyboardInterrupt:  # roles wait for a signal instead: what is cut off here is not done
+        sys.stderr.write("daybook: interrupted\n")
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place that can say what went wrong
         message = operator_message(error)
         if message is not None:

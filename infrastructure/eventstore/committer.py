@@ -291,7 +291,10 @@ class Committer:
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(
-                self._url, application="daybook committer", longest_transaction_ms=LONGEST_TRANSACTION_MS
+                self._url,
+                application="daybook committer",
+                longest_transaction_ms=LONGEST_TRANSACTION_MS,
+                by_key=True,
             )
             self._together = Together(self._connection)
             self._cache.clear()

@@ -51,11 +51,27 @@ def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
     connection.adapters.register_loader("jsonb", JsonbBytes)
 
 
+BY_KEY = "".join(
+    f" -c {name}=off" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+)
+"""For those who only look rows up by their keys, many at once: they always take the index, and nobody helps them.
+
+The planner does not know how many keys a list has, and how fast a young table has grown since it was looked at; where it
+guesses wrong it reads the whole table, with two more processes, for a few rows.
+"""
+
+
 def connect(
-    url: str, *, application: str, longest_transaction_ms: int = 0, idle_limit_ms: int = 0
+    url: str,
+    *,
+    application: str,
+    longest_transaction_ms: int = 0,
+    idle_limit_ms: int = 0,
+    by_key: bool = False,
 ) -> psycopg.Connection[Any]:
     """One connection in autocommit. A transaction that is open for `longest_transaction_ms`, or idle for
     `idle_limit_ms`, is ended by the server, so that a stopped process cannot keep its locks; 0 means never.
+    `by_key` is for one that only looks up rows by their keys.
     """
     idle = idle_limit_ms or longest_transaction_ms
     connection = psycopg.connect(
@@ -63,7 +79,7 @@ def connect(
         autocommit=True,
         application_name=application,
         connect_timeout=CONNECT_TIMEOUT_S,
-        options=f"-c idle_in_transaction_session_timeout={idle} -c timezone=UTC",
+        options=f"-c idle_in_transaction_session_timeout={idle} -c timezone=UTC{BY_KEY if by_key else ''}",
     )
     if longest_transaction_ms and has_transaction_timeout(connection):
         connection.execute(f"SET transaction_timeout = {longest_transaction_ms}".encode())

@@ -49,7 +49,9 @@ class TakingBack(WholeLedger):
         for kind in OF_CASH:
             last = [event for event in self.events() if isinstance(event, kind)][-1]
             self.take_back(last, None)
-        self.sell_and_take_it_back(Decimal(11))
+        self.trade_and_take_it_back(Side.SELL, Decimal(11))
+        self.give(c.Deposit(account_id=self.accounts[0], transfer_id=uuid4(), amount=Decimal(100)))
+        self.trade_and_take_it_back(Side.BUY, Decimal(11))
 
     @rule(data=st.data(), kind=st.sampled_from(OF_CASH), amount=MONEY | st.none())
     def take_back_cash(self, data: st.DataObject, kind: type[Event], amount: Decimal | None) -> None:
@@ -103,26 +105,26 @@ class TakingBack(WholeLedger):
         assert found is not None
         return found
 
-    @rule(price=st.sampled_from([Decimal("9.5"), Decimal(11)]))
-    def sell_and_take_it_back(self, price: Decimal) -> None:
-        """Some of all shares, at a profit or a loss, to be taken back before anything rests on it."""
+    @rule(side=st.sampled_from(Side), price=st.sampled_from([Decimal("9.5"), Decimal(11)]))
+    def trade_and_take_it_back(self, side: Side, price: Decimal) -> None:
+        """Some shares, sold at a profit or a loss or bought, to be taken back before anything rests on it."""
         account_id, quantity = self.accounts[0], Decimal("1.5")
         order = c.PlaceOrder(
             account_id=account_id,
             order_id=uuid4(),
             symbol=SYMBOLS[0],
-            side=Side.SELL,
+            side=side,
             type=OrderType.LIMIT,
             quantity=quantity,
-            limit_price=Decimal(9),
+            limit_price=Decimal(9) if side is Side.SELL else Decimal(12),
         )
         self.give(order)
         self.orders.append(order)
         self.fill(order, Decimal(1), price, uuid4())
-        sold = [
+        traded = [
             e for e in self.events() if e.originator_id == order.order_id and isinstance(e, Order.Executed)
         ]
-        for executed in sold:
+        for executed in traded:
             told = {"account_id": account_id, "execution": self.execution(executed), "reason": "a bust"}
             self.give_once(r.ReverseExecution(**told))
 

@@ -190,7 +190,7 @@ class Story:
 
     def month_end(self) -> None:
         """March is asked about, archived and put under a hold; then the examiner comes again."""
-        end = self.known.facts["last"]
+        end = self._end_of_the_log()
         self._wait_until_sealed(end)
         account, moment = self.known.words["ACCOUNT"], "2026-03-02T14:03:07Z"
         self.known.before[moment] = self._operator("replay", account, "--at", moment, "--format", "json")
@@ -244,6 +244,18 @@ class Story:
 
         found: dict[str, Any] = until(filled, seconds=30)
         return found
+
+    def _end_of_the_log(self) -> int:
+        """Where it ends once the roles have done what they had to do after the last command."""
+        counts = [self.known.facts["last"]]
+
+        def is_still() -> bool:
+            time.sleep(1)
+            counts.append(self.house.events_before("2100-01-01"))
+            return counts[-1] == counts[-2]
+
+        until(is_still, seconds=60)
+        return counts[-1]
 
     def _wait_until_sealed(self, position: int) -> None:
         def is_sealed() -> bool:

@@ -61,10 +61,10 @@ def difference(
             standing.take_in(position, event)
             begun = position
             continue
-        standing.account  # noqa: B018  refuses when there was none
+        standing.require_account()
         before = fields_of(standing.aggregates.get(event.originator_id))
         found.note(position, event, before, standing.take_in(position, event))
-    standing.account  # noqa: B018
+    standing.require_account()
     return AccountDifference(
         account_id=account_id,
         from_position=begun,

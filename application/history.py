@@ -161,6 +161,10 @@ class Standing:
     @property
     def account(self) -> Account:
         """The account itself. Raises MomentMustBeWithinTheAccountsLife while it has not been opened."""
+        return self.require_account()
+
+    def require_account(self) -> Account:
+        """The same, for those who only want it to be there."""
         account = self.aggregates.get(self.account_id)
         if not isinstance(account, Account):
             raise MomentMustBeWithinTheAccountsLife(f"account {self.account_id} did not exist then")

@@ -20,7 +20,14 @@ from application.walking import OrderWalk, walk
 from domain.aggregate import Event
 from domain.errors import AccountMustExist, InstantMustBeWellFormed, OrderMustExist
 from infrastructure.archiving.reading import Wanted, archived_async
-from infrastructure.eventstore.log import LOG_LOCK, Recorded, has_account, last_row, read_account
+from infrastructure.eventstore.log import (
+    ABOUT_ACCOUNT,
+    LOG_LOCK,
+    Recorded,
+    has_account,
+    last_row,
+    read_account,
+)
 from infrastructure.eventstore.mapper import decode_event
 from infrastructure.gathering import Gatherer, GathererOfSeveral
 from infrastructure.memory import collecting_later
@@ -45,10 +52,6 @@ PARKED_AT = (
     " WHERE g.state = 'live' AND k.name = %s AND k.account_id = %s"
 )
 
-ABOUT_ACCOUNT = (
-    "SELECT 1 FROM stored_events WHERE account_id = %(of)s UNION ALL"
-    " SELECT 1 FROM archived_streams WHERE account_id = %(of)s LIMIT 1"
-)
 
 LOOK_AGAIN_S = 0.1
 """A wake-up may be lost, so whoever waits also looks for himself so often."""

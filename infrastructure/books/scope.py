@@ -20,7 +20,7 @@ from psycopg import Connection
 from application.errors import ReadTableMustReachPosition
 from domain.errors import AccountMustExist, InstantMustBeWellFormed
 from domain.journal import Book
-from infrastructure.eventstore.log import LOG_LOCK, last_row, read_at
+from infrastructure.eventstore.log import LOG_LOCK, has_account, last_row, read_at
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.verifying import snapshot
 
@@ -157,10 +157,5 @@ def await_tables(connection: Connection[Any], position: int, patience: float) ->
 
 def require_account(connection: Connection[Any], account_id: UUID) -> None:
     """Raises AccountMustExist."""
-    found = connection.execute(
-        "SELECT WHERE EXISTS (SELECT FROM stored_events WHERE account_id = %(of)s)"
-        " OR EXISTS (SELECT FROM archived_streams WHERE account_id = %(of)s)",
-        {"of": account_id},
-    ).fetchone()
-    if found is None:
+    if not has_account(connection, account_id):
         raise AccountMustExist(f"there is no account {account_id}")

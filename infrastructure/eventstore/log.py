@@ -34,6 +34,10 @@ _NAMED = (
     " ON originator_id = named.id AND originator_version = named.version"
     " WHERE account_id = %s ORDER BY notification_id"
 )
+ABOUT_ACCOUNT = (
+    "SELECT 1 FROM stored_events WHERE account_id = %(of)s UNION ALL"
+    " SELECT 1 FROM archived_streams WHERE account_id = %(of)s LIMIT 1"
+)
 LAST = "SELECT notification_id, recorded_at FROM stored_events ORDER BY notification_id DESC LIMIT 1"
 _AT = f"SELECT {COLUMNS} FROM stored_events WHERE notification_id = %s"
 _STREAM = (
@@ -155,11 +159,7 @@ def read_named(connection: Connection[Any], account_id: UUID, events: Sequence[E
 
 def has_account(connection: Connection[Any], account_id: UUID) -> bool:
     """Whether there is any row of an account, archived or not."""
-    sql = (
-        "SELECT FROM stored_events WHERE account_id = %(of)s UNION ALL"
-        " SELECT FROM archived_streams WHERE account_id = %(of)s LIMIT 1"
-    )
-    return connection.execute(sql, {"of": account_id}).fetchone() is not None
+    return connection.execute(ABOUT_ACCOUNT, {"of": account_id}).fetchone() is not None
 
 
 def read_stream(connection: Connection[Any], originator_id: UUID, *, after: int = 0) -> list[Recorded]:

@@ -37,7 +37,7 @@ _read_tick = msgspec.json.Decoder(Tick)
 _read_clock = msgspec.json.Decoder(ClockReading)
 _read_number = msgspec.json.Decoder(TickNumber)
 _json = msgspec.json.Encoder()
-_WHOLE: dict[bool, tuple[tuple[str, ...], ...]] = {True: (("SET", WHOLE, "1"),), False: ()}
+_SAY_WHOLE = ("SET", WHOLE, "1")
 
 
 def decode_tick(payload: bytes) -> Tick:
@@ -62,14 +62,14 @@ class QuotePublisher:
         self._send(
             tick.quotes if before is None else [*before, *tick.quotes],
             reading,
-            *_WHOLE[before is not None or not self._clock],
+            *([_SAY_WHOLE] if before is not None or not self._clock else []),
             ("SET", LAST_TICK, number),
             ("PUBLISH", QUOTE_UPDATES, _json.encode(tick)),
         )
 
     def refresh(self, quotes: Iterable[Quote], reading: ClockReading) -> None:
         """Store all quotes and the clock again without telling anyone: for a Redis that lost them."""
-        self._send(quotes, reading, *_WHOLE[True])
+        self._send(quotes, reading, _SAY_WHOLE)
 
     def forget(self) -> None:
         """Remove all quotes: those of another source must not be mistaken for this one's."""

@@ -15,7 +15,7 @@ from tests.bench.visible import is_projected
 
 ACCOUNTS = 5_000 if QUICK else 100_000
 ORDERS_EACH = 10
-ROLES = ("api", "projector", "executor", "scheduler", "sealer")
+ROLES = ("api", "projector", "executor", "scheduler", "surveillance", "sealer")
 TOUCHES_S = 10.0 if QUICK else 60.0
 
 

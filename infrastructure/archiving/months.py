@@ -16,6 +16,8 @@ _COLUMNS = (
 )
 _FROM = f"SELECT {_COLUMNS} FROM archived_months m LEFT JOIN archive_disposals d ON d.archive = m.number"
 _ALL = f"{_FROM} ORDER BY m.number"
+MONTHS_AFTER = f"{_FROM} WHERE m.last_position > %b ORDER BY m.number"
+"""What has rows after a log position. To be asked after the log's table, as `Wanted.question` is."""
 _OF_ACCOUNT = " AND m.number IN (SELECT archive FROM archived_streams WHERE account_id = %(account_id)s)"
 _OF_STREAM = " AND m.number IN (SELECT archive FROM archived_streams WHERE originator_id = %(stream_id)s)"
 

@@ -18,7 +18,7 @@ from infrastructure.archiving.files import rows_in
 from infrastructure.archiving.months import ArchivedMonth, Wanted, months_of
 from infrastructure.eventstore.recorded import Recorded
 
-__all__ = ["Wanted", "archived", "archived_async", "with_archived", "with_archived_async"]
+__all__ = ["Wanted", "archived", "archived_async", "beside_archived", "with_archived", "with_archived_async"]
 
 WINDOW = 50_000
 """So many log positions are looked through at once when only some rows of them are kept."""
@@ -33,8 +33,14 @@ def with_archived(
 
     `keep` says which rows count when the table's query asked for more than `wanted` can say. Raises ArchiveMustBeReadable.
     """
-    months = months_of(connection.execute(*wanted.question).fetchall())
-    return _joined(months, hot, wanted, keep) if months else hot
+    return beside_archived(connection.execute(*wanted.question).fetchall(), hot, wanted, keep)
+
+
+def beside_archived(
+    months: Sequence[Sequence[Any]], hot: list[Recorded], wanted: Wanted, keep: Keep | None = None
+) -> list[Recorded]:
+    """The same when the rows of the list of archives were read already, after those of the table."""
+    return _joined(months_of(months), hot, wanted, keep) if months else hot
 
 
 async def with_archived_async(

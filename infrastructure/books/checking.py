@@ -105,8 +105,10 @@ class Checker:
         account_id: UUID | None = None,
         with_aggregates: bool = True,
         leaves_out: bool = False,
+        page: int | None = None,
     ) -> None:
         self._leaves_out = leaves_out
+        self._page = page or PAGE
         self.left_out: dict[UUID, LeftOut] = {}
         self._connection = connection
         self._has_all = not after  # whoever is not in memory has booked nothing yet
@@ -134,7 +136,7 @@ class Checker:
     def page(self, *, up_to: int) -> Violation | None:
         """Check some events more."""
         rows = self._rows(up_to)
-        reached = rows[-1].log_position if len(rows) == PAGE else up_to
+        reached = rows[-1].log_position if len(rows) == self._page else up_to
         table = self._table(self.read_to, reached)
         for row in rows:
             found = self._take(row, table.pop(row.log_position, []))
@@ -216,9 +218,9 @@ class Checker:
             f"SELECT {COLUMNS} FROM stored_events WHERE notification_id > %(after)s"
             f" AND notification_id <= %(up_to)s{of} ORDER BY notification_id LIMIT %(limit)s"
         )
-        wanted = {"after": self.read_to, "up_to": up_to, "limit": PAGE, "of": self._account_id}
+        wanted = {"after": self.read_to, "up_to": up_to, "limit": self._page, "of": self._account_id}
         rows = rows_of(self._connection.execute(sql.encode(), wanted, prepare=True))
-        same = Wanted(after=self.read_to, up_to=up_to, account_id=self._account_id, limit=PAGE)
+        same = Wanted(after=self.read_to, up_to=up_to, account_id=self._account_id, limit=self._page)
         return with_archived(self._connection, rows, same)
 
     def _table(self, after: int, up_to: int) -> dict[int, list[Any]]:

@@ -28,6 +28,8 @@ from infrastructure.postgres.lease import Lease
 log = structlog.get_logger()
 
 LOOK_S = 1.0
+PAGE = 200
+"""Events it looks at without a rest: it shares the interpreter with the projector, who wants to go on at once."""
 REST = 3
 """After each page it rests so many times as long as it worked: others need the processor more."""
 AGAIN_S = 30.0
@@ -120,6 +122,7 @@ class BooksWatch:
     def _watch(self, stop: threading.Event) -> None:
         with connect(self._url, application="daybook books watch") as connection:
             connection.execute(TABLE.encode())
+            connection.execute("SET synchronous_commit = off")  # a note that is lost is made again
             self._checker = None
             while not stop.is_set() and self._lease.hold():
                 began = time.monotonic()
@@ -152,7 +155,7 @@ class BooksWatch:
         position, self._compared, at, of_tables, said = row or (0, 0, None, None, None)
         self._found = None if at is None or said is None else _Found(at, said, of_tables)
         after = min(position, last_row(connection)[0])
-        return Checker(connection, after=after, with_aggregates=False, leaves_out=True)
+        return Checker(connection, after=after, with_aggregates=False, leaves_out=True, page=PAGE)
 
     def _is_unmended(self, connection: Connection[Any]) -> bool:
         """Whether the tables still do not agree about the customer whom they were found apart about."""

@@ -9,7 +9,6 @@ serves a whole batch.
 """
 
 import asyncio
-import sys
 import threading
 import time
 from collections import deque
@@ -44,6 +43,7 @@ from infrastructure.eventstore.log import (
     last_row,
 )
 from infrastructure.figures import FIGURES
+from infrastructure.interpreter import hand_over_sooner
 from infrastructure.postgres import arrays
 from infrastructure.postgres.connections import connect, has_transaction_timeout
 from infrastructure.postgres.together import Statement, Together
@@ -74,10 +74,6 @@ WORTH_ANOTHER_TRY = (
     IdleInTransactionSessionTimeout,
 )
 RETRY_S = 0.05
-SWITCH_S = 0.001
-"""For so long another thread may keep the interpreter when PostgreSQL has answered. With Python's own 5 ms a busy
-event loop has all its work done before the next batch is decided, and then waits for that batch with nothing to do.
-"""
 LONGEST_TRANSACTION_MS = 5_000
 
 Observer = Callable[[int, set[UUID]], None]
@@ -129,7 +125,7 @@ class Committer:
 
     def start(self) -> "Committer":
         """Begin to take commands."""
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
+        hand_over_sooner()
         self._thread.start()
         return self
 

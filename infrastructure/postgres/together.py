@@ -32,12 +32,14 @@ Statement = tuple[str, Sequence[Column]]
 class Together:
     """Runs statements on one connection, which is used by nobody else meanwhile and is in no pipeline.
 
-    After an error the connection is of no more use: what followed the failed statement was not run.
+    After a failed statement those after it were not run, and the transaction can only be rolled back. Results come
+    as text, or in `binary`.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], *, binary: bool = False) -> None:
         self._connection = connection
         self._wire = connection.pgconn
+        self._format = _BINARY if binary else _TEXT
         self._names: dict[str, bytes] = {}
         self._readable, self._either = poll(), poll()
         _make_room(self._wire.socket)
@@ -50,10 +52,14 @@ class Together:
         self._wire.enter_pipeline_mode()
         for name, parameters in named:
             data = [parameter.data for parameter in parameters]
-            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _TEXT)
+            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), self._format)
         self._wire.pipeline_sync()
         self._flush()
-        results = [self._result() for _ in named]
+        try:
+            results = [self._result() for _ in named]
+        except psycopg.Error:
+            self._pass_over()
+            raise
         self._end()
         return results
 
@@ -100,6 +106,14 @@ class Together:
         if end is None or end.status != pq.ExecStatus.PIPELINE_SYNC:
             raise psycopg.OperationalError("the connection was lost")
         self._wire.exit_pipeline_mode()
+
+    def _pass_over(self) -> None:
+        """What is left of a pipeline whose statement failed, so that the connection can be rolled back and used again."""
+        while self._wire.status == pq.ConnStatus.OK:
+            result = self._next()
+            if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+                return self._wire.exit_pipeline_mode()
+        return None
 
     def _error(self, result: Any) -> psycopg.Error:
         """What went wrong. libpq gives a lost connection as a result of its own, which has no code."""

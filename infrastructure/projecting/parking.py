@@ -6,7 +6,7 @@ out, in order, up to where the others stand.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,9 @@ from psycopg import Connection
 
 from infrastructure.archiving.reading import Wanted, with_archived
 from infrastructure.eventstore.log import COLUMNS, rows_of
+from infrastructure.postgres import arrays
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.together import Statement
 from infrastructure.projecting.folding import Entry, FoldFailed, Parked, entries_of, fold_into
 from infrastructure.projecting.standing import Lane, hold_lane, said
 from projections.catalogue import BY_NAME
@@ -36,6 +38,10 @@ _PARK = (
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name, generation, account_id) DO UPDATE"
     " SET position = EXCLUDED.position, topic = EXCLUDED.topic, error = EXCLUDED.error,"
     " attempts = projection_parked.attempts + 1"
+)
+_PARKED = (
+    "SELECT k.name, k.account_id, k.position FROM projection_parked k"
+    " JOIN (SELECT DISTINCT * FROM unnest(%b, %b)) AS w(name, generation) USING (name, generation)"
 )
 _LEFT_OUT = (
     f"SELECT {COLUMNS} FROM stored_events WHERE account_id = %s AND notification_id >= %s AND notification_id <= %s"
@@ -78,15 +84,20 @@ def parked_accounts(connection: Connection[Any], name: str | None = None) -> lis
 
 def parked_in(connection: Connection[Any], lanes: Sequence[Lane]) -> dict[str, Parked]:
     """By projection, what is parked in these lanes' tables. Read it while the lanes are locked."""
-    wanted = [[lane.name for lane in lanes], [lane.generation for lane in lanes]]
-    found = connection.execute(
-        "SELECT k.name, k.account_id, k.position FROM projection_parked k"
-        " JOIN (SELECT DISTINCT * FROM unnest(%s::text[], %s::int[])) AS w(name, generation) USING (name, generation)",
-        wanted,
-        prepare=True,
-    )
+    sql, columns = parked_among(lanes)
+    return parked_of(connection.execute(sql.encode(), columns, prepare=True).fetchall())
+
+
+def parked_among(lanes: Sequence[Lane]) -> Statement:
+    """What asks for what is parked in these lanes' tables."""
+    names = arrays.texts([lane.name.encode() for lane in lanes])
+    return _PARKED, (names, arrays.int8s([lane.generation for lane in lanes]))
+
+
+def parked_of(rows: Iterable[Any]) -> dict[str, Parked]:
+    """What `parked_among` answered, by projection."""
     by_name: dict[str, dict[UUID, int]] = defaultdict(dict)
-    for name, account_id, position in found.fetchall():
+    for name, account_id, position in rows:
         by_name[name][account_id] = position
     return dict(by_name)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import structlog
 
+from infrastructure.interpreter import hand_over_sooner
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.sharing import Shares, require_agreement
 from infrastructure.projecting.worker import Worker
@@ -57,6 +58,7 @@ class Projector:
 
         Raises ProjectorsMustAgreeOnPartitions, at once or when it comes back to a database that it had lost.
         """
+        hand_over_sooner()
         self._shares.keep()
         works = [(self._work, (number, stop)) for number in range(len(self._workers))]
         threads = [threading.Thread(target=work, args=args, daemon=True) for work, args in works]

@@ -5,7 +5,7 @@ several lanes are locked in the order of their names and partitions, so that nob
 that is not live any more, or was divided anew meanwhile, cannot be locked: `LanesMoved`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,9 @@ from msgspec.structs import replace
 from psycopg import Connection
 
 from domain.errors import Conflict
+from infrastructure.postgres import arrays
+from infrastructure.postgres.arrays import Column
+from infrastructure.postgres.together import Statement
 from infrastructure.projecting.chains import Chain, partition_of
 from projections.projection import Projection
 
@@ -26,10 +29,14 @@ _FIELDS = "p.name, p.generation, p.partition, g.partitions, g.version, p.positio
 _FROM = " FROM projection_partitions p JOIN projection_generations g USING (name, generation)"
 _SAVE = (
     "UPDATE projection_partitions p SET position = n.position, proved_after = n.proved_after, events = n.events,"
-    " chain = n.chain, updated_at = %s, failure = NULL"
-    " FROM unnest(%s::text[], %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])"
-    " AS n(name, generation, partition, position, proved_after, events, chain)"
+    " chain = n.chain, updated_at = n.at, failure = NULL FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b)"
+    " AS n(name, generation, partition, position, proved_after, events, chain, at)"
     " WHERE (p.name, p.generation, p.partition) = (n.name, n.generation, n.partition)"
+)
+_LOCK = (
+    f"SELECT {_FIELDS}{_FROM} JOIN unnest(%b, %b, %b) AS w(name, generation, partition)"
+    " ON (p.name, p.generation, p.partition) = (w.name, w.generation, w.partition)"
+    " WHERE p.is_live ORDER BY p.name, p.partition FOR UPDATE OF p"
 )
 _CLOSE = (
     "INSERT INTO projection_proofs"
@@ -104,17 +111,20 @@ def lock(connection: Connection[Any], lanes: Sequence[Lane], *, anywhere: bool =
     Raises LanesMoved when one is gone or divided anew, or, unless told that it may stand `anywhere`, not where it
     was read.
     """
-    sql = (
-        f"SELECT {_FIELDS}{_FROM} JOIN unnest(%s::text[], %s::int[], %s::int[]) AS w(name, generation, partition)"
-        " ON (p.name, p.generation, p.partition) = (w.name, w.generation, w.partition)"
-        " WHERE p.is_live ORDER BY p.name, p.partition FOR UPDATE OF p"
+    sql, columns = locking(lanes)
+    return locked(
+        connection.execute(sql.encode(), columns, prepare=True).fetchall(), lanes, anywhere=anywhere
     )
-    wanted = [
-        [lane.name for lane in lanes],
-        [lane.generation for lane in lanes],
-        [lane.partition for lane in lanes],
-    ]
-    found = {(lane.name, lane.partition): lane for lane in _lanes(connection, sql, wanted)}
+
+
+def locking(lanes: Sequence[Lane]) -> Statement:
+    """What locks live lanes, in the order in which everybody does it."""
+    return _LOCK, _named(lanes)
+
+
+def locked(rows: Iterable[Any], lanes: Sequence[Lane], *, anywhere: bool = False) -> list[Lane]:
+    """The lanes as they are, out of what `locking` answered. Raises LanesMoved as `lock` does."""
+    found = {(lane.name, lane.partition): lane for lane in (_lane(*row) for row in rows)}
     for lane in lanes:
         now = found.get((lane.name, lane.partition))
         # Of another number of partitions it is of other accounts, though it may stand where the old one stood.
@@ -154,17 +164,33 @@ def _hold_lane(connection: Connection[Any], projection: Projection, account_id: 
 
 def save(connection: Connection[Any], lanes: Sequence[Lane]) -> None:
     """Write where locked lanes have come to, one statement for all, and close the stretches that are long enough."""
-    after = [_closed(connection, lane) if _is_long(lane) else lane for lane in lanes]
-    columns = [
-        [lane.name for lane in after],
-        [lane.generation for lane in after],
-        [lane.partition for lane in after],
-        [lane.position for lane in after],
-        [lane.proved_after for lane in after],
-        [lane.chain.events for lane in after],
-        [lane.chain.bytes for lane in after],
-    ]
-    connection.execute(_SAVE, (datetime.now(UTC), *columns), prepare=True)
+    sql, columns = saving(closed(connection, lanes))
+    connection.execute(sql.encode(), columns, prepare=True)
+
+
+def closed(connection: Connection[Any], lanes: Sequence[Lane]) -> list[Lane]:
+    """Locked lanes, of which the stretches that are long enough are closed."""
+    return [_closed(connection, lane) if _is_long(lane) else lane for lane in lanes]
+
+
+def saving(lanes: Sequence[Lane]) -> Statement:
+    """What writes where locked lanes have come to."""
+    return _SAVE, (
+        *_named(lanes),
+        arrays.int8s([lane.position for lane in lanes]),
+        arrays.int8s([lane.proved_after for lane in lanes]),
+        arrays.int8s([lane.chain.events for lane in lanes]),
+        arrays.byteas([lane.chain.bytes for lane in lanes]),
+        arrays.times([datetime.now(UTC)] * len(lanes)),
+    )
+
+
+def _named(lanes: Sequence[Lane]) -> tuple[Column, ...]:
+    return (
+        arrays.texts([lane.name.encode() for lane in lanes]),
+        arrays.int8s([lane.generation for lane in lanes]),
+        arrays.int8s([lane.partition for lane in lanes]),
+    )
 
 
 def fail(connection: Connection[Any], lane: Lane, error: BaseException) -> None:

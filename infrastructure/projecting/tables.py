@@ -50,10 +50,10 @@ def drop(connection: Connection[Any], projection: Projection, *, suffix: str = L
 
 
 class Statement(Struct, frozen=True):
-    """SQL and its parameters, as `Connection.execute` takes them."""
+    """SQL with `%b` for each parameter, and the parameters."""
 
-    sql: bytes
-    parameters: Sequence[Any] = ()
+    sql: str
+    parameters: Sequence[Column] = ()
     rows: bytes | None = None  # of a COPY
 
 
@@ -76,7 +76,7 @@ def fetch(
     question = looking(projection, keys, suffix=suffix)
     if question is None:
         return {}
-    found = connection.execute(question.sql, question.parameters, prepare=True)
+    found = connection.execute(question.sql.encode(), question.parameters, prepare=True)
     return by_key(projection, found.fetchall())
 
 
@@ -92,7 +92,7 @@ def looking(projection: Projection, keys: Sequence[Key], *, suffix: str = LIVE) 
         f" FROM unnest({wanted}) AS want({', '.join(table.key)})"
         f" JOIN read.{projection.name}{suffix} t ON {joined}"
     )
-    return Statement(sql.encode(), _by_column(table, keys))
+    return Statement(sql, _by_column(table, keys))
 
 
 def by_key(projection: Projection, found: Iterable[Sequence[Any]]) -> dict[Key, Any]:
@@ -123,27 +123,27 @@ def writing(
         text = copying.lines(new, _json_columns(projection.row))
     statements = []
     if text is not None:
-        copy = copying.statement(target, column_list(projection.table))
+        copy = copying.statement(target, column_list(projection.table)).decode()
         statements.append(Statement(copy, rows=text))
     else:
         changed = [*new, *changed]
     if changed:
-        statements.append(Statement(_upsert(projection, target).encode(), _columns(projection, changed)))
+        statements.append(Statement(_upsert(projection, target), _columns(projection, changed)))
     removed = list(rows.removed())
     if removed:
         table = projection.table
         wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
         sql = f"DELETE FROM {target} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
-        statements.append(Statement(sql.encode(), _by_column(table, removed)))
+        statements.append(Statement(sql, _by_column(table, removed)))
     return statements
 
 
 def write(connection: Connection[Any], statement: Statement) -> None:
     """Run one of them."""
     if statement.rows is None:
-        connection.execute(statement.sql, statement.parameters, prepare=True)
+        connection.execute(statement.sql.encode(), statement.parameters, prepare=True)
         return
-    with connection.cursor().copy(statement.sql) as into:
+    with connection.cursor().copy(statement.sql.encode()) as into:
         into.write(statement.rows)
 
 

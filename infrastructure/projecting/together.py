@@ -13,6 +13,8 @@ from typing import Any
 from msgspec import Struct
 from psycopg import Connection
 
+from infrastructure.postgres import together
+from infrastructure.postgres.together import Together
 from infrastructure.projecting.folding import NOBODY, Parked, Plan, Slice, apply_plan, keys_of, planned
 from infrastructure.projecting.standing import Lane
 from infrastructure.projecting.tables import Statement, by_key, looking, rows_under, write, writing
@@ -31,6 +33,11 @@ class Share(Struct):
     plan: Plan
     keys: list[Key]
 
+    @property
+    def needs_rows(self) -> bool:
+        """Whether there may be rows that the fold builds on."""
+        return bool(self.keys)
+
     def moved(self, reached: int) -> Lane:
         """The lane once the share is folded."""
         return self.lane.moved(reached, self.lane.chain.joined(self.entries.chain))
@@ -48,21 +55,23 @@ def shares_of(
     return found
 
 
-def fold_shares(connection: Connection[Any], shares: Sequence[Share]) -> None:
+def fold_shares(connection: Together, shares: Sequence[Share]) -> None:
     """Fold a small batch: one round trip to read, one to write. Raises FoldFailed, or what PostgreSQL says."""
-    loaded = load_all(connection, shares)
+    connection.run(*apply_all(shares, load_all(connection, shares)))
+
+
+def apply_all(shares: Sequence[Share], loaded: Sequence[Rows[Any]]) -> list[together.Statement]:
+    """Fold each share into its rows. What writes the changes, without COPY. Raises FoldFailed."""
     statements: list[Statement] = []
     for share, rows in zip(shares, loaded, strict=True):
         apply_plan(share.projection, share.plan, rows)
         statements += writing(share.projection, rows, may_copy=False)
-    with connection.pipeline():
-        for statement in statements:
-            write(connection, statement)
+    return [(statement.sql, statement.parameters) for statement in statements]
 
 
 def fold_large(
     connection: Connection[Any],
-    reader: Connection[Any],
+    reader: Together,
     shares: Sequence[Share],
     *,
     meanwhile: Callable[[], object],
@@ -76,19 +85,24 @@ def fold_large(
         meanwhile()
 
 
-def load_all(connection: Connection[Any], shares: Iterable[Share]) -> list[Rows[Any]]:
+def load_all(connection: Together, shares: Sequence[Share]) -> list[Rows[Any]]:
     """The rows that each share is about."""
-    asked = []
-    with connection.pipeline():
-        for share in shares:
-            question = looking(share.projection, share.keys)
-            found = question and connection.execute(
-                question.sql, question.parameters, prepare=True, binary=True
-            )
-            asked.append((share, found))
+    return rows_of_all(connection, shares, connection.run(*asking(shares)))
+
+
+def asking(shares: Sequence[Share]) -> list[together.Statement]:
+    """What finds the rows that the shares are about; nothing for a share that needs none."""
+    questions = [looking(share.projection, share.keys) for share in shares if share.needs_rows]
+    return [(question.sql, question.parameters) for question in questions if question is not None]
+
+
+def rows_of_all(connection: Together, shares: Sequence[Share], answers: Sequence[Any]) -> list[Rows[Any]]:
+    """What was found of each share, given the answers to what `asking` asked."""
+    rest = iter(answers)
+    found = [connection.rows(next(rest)) if share.needs_rows else () for share in shares]
     return [
-        rows_under(share.keys, by_key(share.projection, found.fetchall() if found else ()))
-        for share, found in asked
+        rows_under(share.keys, by_key(share.projection, rows))
+        for share, rows in zip(shares, found, strict=True)
     ]
 
 

@@ -17,8 +17,19 @@ import structlog
 from infrastructure.figures import FIGURES
 from infrastructure.memory import collecting_later
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.together import Together
+from infrastructure.projecting.briefly import fold_briefly
 from infrastructure.projecting.dividing import divide
-from infrastructure.projecting.folding import Entry, Slice, begin, entries_of, read_lane
+from infrastructure.projecting.folding import (
+    NOBODY,
+    Entry,
+    FoldFailed,
+    Parked,
+    Slice,
+    begin,
+    entries_of,
+    read_next,
+)
 from infrastructure.projecting.parking import is_outage, park, parked_in, poison_of
 from infrastructure.projecting.reached import PARKED, lane_key
 from infrastructure.projecting.renewing import Rebuilds
@@ -56,18 +67,23 @@ class Worker:
         self._partitions = partitions
         self._batch = batch
         self._connection: psycopg.Connection[Any] | None = None
+        self._wire: Together
         self._reader: psycopg.Connection[Any] | None = None
+        self._reading_wire: Together
         self._ahead: tuple[tuple[int, int, int], Slice, int] | None = None
         self._lanes: dict[str, Lane] = {}
         self._retries = Retries()
-        self._parked: dict[str, int] = {}
+        self._parked: dict[str, Parked] = {}
         self._looked = 0.0
         self._rebuilds = Rebuilds(url)
 
     def start(self) -> None:
         """Connect, and make what is not there yet."""
         self.close()
-        self._connection = connect(self._url, application="daybook projector", idle_limit_ms=IDLE_LIMIT_MS)
+        self._connection = connect(
+            self._url, application="daybook projector", idle_limit_ms=IDLE_LIMIT_MS, by_key=True
+        )
+        self._wire = _together(self._connection)
         for projection in self._projections.values():
             begin(self._connection, projection, partitions=self._partitions)
         self._look()
@@ -84,7 +100,9 @@ class Worker:
     def positions(self) -> dict[str, int]:
         """How far each projection has come in this partition, and how many accounts it has parked, by lane key."""
         told = {lane_key(lane): lane.position for lane in self._lanes.values()}
-        parked = {lane_key(lane) + PARKED: self._parked.get(lane.name, 0) for lane in self._lanes.values()}
+        parked = {
+            lane_key(lane) + PARKED: len(self._parked.get(lane.name, NOBODY)) for lane in self._lanes.values()
+        }
         return told | {key: number for key, number in parked.items() if number}
 
     def step(self) -> bool:
@@ -136,13 +154,13 @@ class Worker:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == place and ahead[1]:
             return ahead[1:]
-        return self._read(self._open, lane, self._batch)
+        return self._read(self._wire, lane, self._batch)
 
-    def _read(self, connection: psycopg.Connection[Any], lane: Lane, limit: int) -> tuple[Slice, int]:
-        rows, reached = read_lane(connection, lane, limit=limit)
+    def _read(self, wire: Together, lane: Lane, limit: int) -> tuple[Slice, int]:
+        rows, reached = read_next(wire, lane, limit=limit)
         return Slice(entries_of(rows)), reached
 
-    def _look_ahead(self, reader: psycopg.Connection[Any], lane: Lane) -> None:
+    def _look_ahead(self, reader: Together, lane: Lane) -> None:
         """Read on while the last batch is being written: the log stays as it is."""
         place = (lane.position, lane.partition, lane.partitions)
         self._ahead = (place, *self._read(reader, lane, self._batch * FAR_BEHIND))
@@ -170,6 +188,23 @@ class Worker:
             self._failed(lane, entries, reached, error)
 
     def _fold(self, lanes: Sequence[Lane], entries: Slice, reached: int) -> None:
+        if len(entries) >= LARGE or not self._fold_briefly(lanes, entries, reached):
+            self._fold_at_length(lanes, entries, reached)
+
+    def _fold_briefly(self, lanes: Sequence[Lane], entries: Slice, reached: int) -> bool:
+        """Whether it could be done on the assumption that nothing else is parked than was."""
+        parked = {lane.name: known for lane in lanes if (known := self._parked.get(lane.name))}
+        try:
+            folded = fold_briefly(
+                self._open, self._wire, self._projections, lanes, entries, reached=reached, parked=parked
+            )
+        except FoldFailed:
+            return False  # unless its account was parked meanwhile, it fails again
+        if folded is not None:
+            self._note(*folded, parked)
+        return folded is not None
+
+    def _fold_at_length(self, lanes: Sequence[Lane], entries: Slice, reached: int) -> None:
         connection = self._open
         with connection.transaction():
             # Lanes are locked before tables, as everybody does it: so nobody waits in a circle, and
@@ -179,14 +214,17 @@ class Worker:
             shares = shares_of(self._projections, now, entries, parked)
             moved = [share.moved(reached) for share in shares]
             if len(entries) < LARGE:
-                fold_shares(connection, shares)
+                fold_shares(self._wire, shares)
             else:
                 self._fold_large(shares, moved)
             save(connection, moved)
+        self._note(now, moved, parked)
+
+    def _note(self, now: Sequence[Lane], moved: Sequence[Lane], parked: Mapping[str, Parked]) -> None:
         for lane, before in zip(moved, now, strict=True):
             FIGURES.add("projector_events", lane.chain.events - before.chain.events, of=lane.name)
             self._lanes[lane.name] = lane
-            self._parked[lane.name] = len(parked.get(lane.name, ()))
+            self._parked[lane.name] = parked.get(lane.name, NOBODY)
             self._retries.forget(lane.name)
 
     def _fold_large(self, shares: Sequence[Share], moved: Sequence[Lane]) -> None:
@@ -272,14 +310,21 @@ class Worker:
         self._lanes.update({lane.name: lane for lane in found if lane.name in self._projections})
 
     @property
-    def _reading(self) -> psycopg.Connection[Any]:
-        """The connection that reads while the other writes; made when first needed."""
+    def _reading(self) -> Together:
+        """What reads while the other connection writes; made when first needed."""
         if self._reader is None:
             self._reader = connect(self._url, application="daybook projector reader")
             self._reader.execute(f"SET lock_timeout = {READER_WAITS_MS}".encode())
-        return self._reader
+            self._reading_wire = _together(self._reader)
+        return self._reading_wire
 
     @property
     def _open(self) -> psycopg.Connection[Any]:
         assert self._connection is not None, "a worker is started before it steps"  # noqa: S101
         return self._connection
+
+
+def _together(connection: psycopg.Connection[Any]) -> Together:
+    # Whatever psycopg prepares it deallocates after a ROLLBACK or DROP, and everything else that was prepared as well.
+    connection.prepare_threshold = None
+    return Together(connection, binary=True)

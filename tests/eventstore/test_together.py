@@ -2,9 +2,12 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -82,9 +85,9 @@ def test_what_follows_a_failed_statement_is_not_run_not_even_the_commit(
             ("COMMIT", ()),
         )
 
-    connection.close()
+    together.run(("ROLLBACK", ()), (note, (texts("three"),)))
     with connect(database.owner_url, application="test") as other:
-        assert other.execute("SELECT what FROM noted").fetchall() == []
+        assert other.execute("SELECT what FROM noted").fetchall() == [("three",)]
 
 
 def test_a_statement_that_is_no_sql_is_refused(together: Together) -> None:
@@ -125,3 +128,23 @@ def test_a_connection_that_is_cut_in_the_middle_is_an_operational_error(together
             ("SELECT pg_terminate_backend(pg_backend_pid())", ()),
             (ECHO, (texts("b"),)),
         )
+
+
+def test_a_transaction_that_is_left_alone_after_it_is_ended_by_the_server(database: Any) -> None:
+    with connect(database.owner_url, application="together", idle_limit_ms=200) as one:
+        Together(one).run(("BEGIN", ()), ("SELECT 1", ()))
+        time.sleep(1)
+
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            one.execute("SELECT 1")
+
+
+def test_numbers_and_ids_come_in_binary_when_that_is_wanted(connection: psycopg.Connection[Any]) -> None:
+    together = Together(connection, binary=True)
+
+    (result,) = together.run(
+        ("SELECT 12.50::numeric, '00000000-0000-0000-0000-000000000001'::uuid, '[1]'::jsonb", ())
+    )
+
+    assert result.fformat(0) == 1
+    assert together.rows(result) == [(Decimal("12.50"), UUID(int=1), b"[1]")]

@@ -8,10 +8,10 @@ import pytest
 
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
-from infrastructure.projecting import retries, runner, sharing
+from infrastructure.projecting import retries, runner, sharing, worker
 from infrastructure.projecting.operating import rebuild_all, statuses
 from infrastructure.projecting.runner import Projector
-from infrastructure.projecting.standing import LanesMoved, live_lanes, lock, standings
+from infrastructure.projecting.standing import LanesMoved, hold, live_lanes, lock, standings
 from projections.catalogue import PROJECTIONS
 from tests.projecting.tripwire import Once, Tripwire, count, counted, positions, running, terminate, until
 from tests.projecting.worked import Desk, deposit, project, table, tables, work
@@ -68,6 +68,26 @@ def test_rows_and_position_are_written_together_or_not_at_all(desk: Desk, server
 
     assert tables(desk.url) == before
     assert positions(desk.url) == {**begun, "tripwire": 0}
+
+
+def test_a_projector_that_stands_still_in_the_middle_of_a_fold_loses_its_locks(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "IDLE_LIMIT_MS", 200)
+    work(desk)
+    moved: list[list[str]] = []
+
+    def stand_still() -> None:
+        with connect(desk.url, application="another") as other, other.transaction():
+            other.execute("SET LOCAL lock_timeout = '5s'")
+            moved.append([lane.name for lane in hold(other, "tripwire")])
+
+    tripwire = Tripwire(Once(20, stand_still))
+    with running(a_projector(desk.url, *PROJECTIONS, tripwire)):
+        until(lambda: everywhere(desk.url) == {41})
+
+    assert moved == [["tripwire"]]
+    assert counted(desk.url) == count(desk.facts())
 
 
 def test_a_projection_that_fails_is_set_aside_and_catches_up_once_it_is_mended(desk: Desk) -> None:

@@ -44,13 +44,14 @@ class Together:
         self._readable.register(self._wire.socket, POLLIN)
         self._either.register(self._wire.socket, POLLIN | POLLOUT)
 
-    def run(self, *statements: Statement) -> list[Any]:
-        """Run all, in order, and give the result of each. Raises psycopg's errors."""
+    def run(self, *statements: Statement, binary: bool = False) -> list[Any]:
+        """Run all, in order, and give the result of each, as text unless `binary`. Raises psycopg's errors."""
+        answered = _BINARY if binary else _TEXT
         named = [(self._name(sql, parameters), parameters) for sql, parameters in statements]
         self._wire.enter_pipeline_mode()
         for name, parameters in named:
             data = [parameter.data for parameter in parameters]
-            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _TEXT)
+            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), answered)
         self._wire.pipeline_sync()
         self._flush()
         results = [self._result() for _ in named]

@@ -7,7 +7,7 @@ trip instead of a whole one, as group commit does for writers.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -30,17 +30,16 @@ class Gathering(Generic[K, V]):
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[dict[K, V]]]) -> None:
         self._read = read
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._work: asyncio.Task[None] | None = None
 
     async def ask(self, key: K) -> V | None:
         """The value of a key, read after this call began."""
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if self._work is None:
-                self._work = asyncio.create_task(self._serve())
-        return await asyncio.shield(future)
+        future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(future)  # each has its own: who gives up takes nobody along
+        if self._work is None:
+            self._work = asyncio.create_task(self._serve())
+        return await future
 
     async def _serve(self) -> None:
         """Answer until nobody waits."""
@@ -53,16 +52,22 @@ class Gathering(Generic[K, V]):
         finally:
             self._work = None
 
-    async def _answer(self, asked: dict[K, asyncio.Future[V | None]]) -> None:
+    async def _answer(self, asked: dict[K, list[asyncio.Future[V | None]]]) -> None:
         try:
             found = await self._read(list(asked))
         except Exception as error:  # noqa: BLE001  whoever asked is told, whatever it is
-            for future in asked.values():
+            for future in _still_there(asked.values()):
                 future.set_exception(error)
-                future.exception()  # whoever asked may have gone; that is no fault to report
             return
-        for key, future in asked.items():
-            future.set_result(found.get(key))
+        for key, futures in asked.items():
+            value = found.get(key)
+            for future in _still_there([futures]):
+                future.set_result(value)
+
+
+def _still_there(asked: Iterable[list[asyncio.Future[V]]]) -> Iterator[asyncio.Future[V]]:
+    """Those whose asker has not gone."""
+    return (future for futures in asked for future in futures if not future.done())
 
 
 class Gatherer:

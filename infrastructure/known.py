@@ -1,6 +1,7 @@
 """A bounded memory of what was looked up, each thing believed for some seconds."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -16,7 +17,8 @@ class Known(Generic[K, V]):
     def __init__(self, *, limit: int, seconds: float) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._values: dict[K, tuple[float, V]] = {}
+        # A plain dict walks over all that was ever removed from its front to find what is first now.
+        self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self.removals = 0
 
     def get(self, key: K) -> V | None:
@@ -30,7 +32,7 @@ class Known(Generic[K, V]):
         """Remember a value; the one that was put first makes room."""
         self._values.pop(key, None)
         if len(self._values) >= self._limit:
-            del self._values[next(iter(self._values))]
+            self._values.popitem(last=False)
         self._values[key] = (time.monotonic() + self._seconds, value)
 
     def remove(self, key: K) -> None:

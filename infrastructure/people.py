@@ -29,8 +29,9 @@ from infrastructure.credentials import (
 )
 from infrastructure.gathering import Gathering
 from infrastructure.known import Known
-from infrastructure.origins import Origin, Origins
+from infrastructure.origins import Origin, Origins, Seen
 from infrastructure.passwords import Passwords
+from infrastructure.postgres import arrays
 from infrastructure.privacy.keyring import INSERT_KEY, KeyRing
 from infrastructure.privacy.master import MasterKeys
 from infrastructure.privacy.personal import ERASED, Identity, PersonalKey, place_of_user
@@ -47,6 +48,12 @@ _READ_USERS = (
 )
 USER_COLUMNS = "user_id, account_id, role, created_at, email_index, personal"
 _STORE_USER = f"INSERT INTO users ({USER_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+# With the key, because whoever has just come is likely to need an origin.
+_READ_LOGINS = (
+    "SELECT s.token_hash, u.user_id, u.account_id, u.role, s.expires_at, k.kind, k.wrapped, k.master_key_id"
+    " FROM sessions s JOIN users u USING (user_id) LEFT JOIN personal_keys k ON k.owner_id = u.user_id"
+    " WHERE s.token_hash = ANY(%s) AND s.expires_at > %s AND u.erased_at IS NULL"
+)
 # Locked, so that nobody gets a login who is being erased.
 _OPEN_LOGIN = (
     "INSERT INTO sessions (token_hash, user_id, created_at, expires_at)"
@@ -95,6 +102,7 @@ class People:
         self._origins_seen = self._origins.seen  # asked by every command
         self._logins: Known[bytes, Login] = Known(limit=100_000, seconds=LOGIN_KNOWN_S)
         self._opened: Gathering[bytes, Login] = Gathering(self._logins_of)
+        self._stored: Gathering[Seen, UUID] = Gathering(self._origins_of)
 
     async def require_right_master(self) -> None:
         """Raise MasterKeyMustBeRight unless what is stored can be read with the master keys given."""
@@ -198,6 +206,9 @@ class People:
         known = self._origins_seen.get(seen)
         if known is not None:
             return known
+        stored = None if user_id is None else await self._stored.ask(seen)
+        if stored is not None:
+            return stored
         async with self._connection() as connection:
             return await self._origins.store(connection, seen)
 
@@ -229,17 +240,18 @@ class People:
         """The open logins among many tokens."""
         async with self._connection() as connection:
             found = await connection.execute(
-                "SELECT s.token_hash, u.user_id, u.account_id, u.role, s.expires_at FROM sessions s"
-                " JOIN users u USING (user_id) WHERE s.token_hash = ANY(%s) AND s.expires_at > %s"
-                " AND u.erased_at IS NULL",
-                (list(token_hashes), datetime.now(UTC)),
-                prepare=True,
+                _READ_LOGINS, (arrays.byteas(token_hashes), datetime.now(UTC)), prepare=True, binary=True
             )
             rows = await found.fetchall()
+        self._ring.learn((row[1], row[5:]) for row in rows if row[5] is not None)
         return {
-            bytes(token_hash): Login(user_id=user_id, account_id=account_id, role=role, expires_at=expires_at)
-            for token_hash, user_id, account_id, role, expires_at in rows
+            token_hash: Login(user_id=user_id, account_id=account_id, role=role, expires_at=expires_at)
+            for token_hash, user_id, account_id, role, expires_at, *_ in rows
         }
+
+    async def _origins_of(self, seen: Sequence[Seen]) -> dict[Seen, UUID]:
+        async with self._connection() as connection:
+            return await self._origins.store_many(connection, seen)
 
     async def _store(self, user: User, password_hash: str) -> bool:
         """Keep a new user with a key of their own; False when the address is taken."""

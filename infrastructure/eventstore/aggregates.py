@@ -19,6 +19,7 @@ from infrastructure.eventstore.log import read_stream
 from infrastructure.eventstore.mapper import EventIsUnreadable, decode_event
 from infrastructure.eventstore.replaying import decode_slim
 from infrastructure.postgres import arrays
+from infrastructure.postgres.together import Together
 
 SNAPSHOT_VERSION = 5
 """Raised when an aggregate's fields change, so that older snapshots are left alone."""
@@ -26,82 +27,118 @@ SNAPSHOT_VERSION = 5
 SNAPSHOT_TOPICS = {kind: f"{kind.__name__}/{SNAPSHOT_VERSION}" for kind in AGGREGATES}
 _DECODERS = {topic: msgspec.json.Decoder(kind) for kind, topic in SNAPSHOT_TOPICS.items()}
 
-CHUNK = 200
-"""Rows that are folded while the next are on their way."""
+_TOPICS = ", ".join(f"'{topic}'" for topic in _DECODERS)
 
-_SNAPSHOTS = (
-    "SELECT DISTINCT ON (originator_id) originator_id, topic, state FROM stored_snapshots"
-    " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version DESC"
+CHUNK = 200
+"""Rows of long streams that are folded while the next are on their way."""
+
+SHORT = 64
+"""So many events of each stream come at once; what is longer follows in chunks, so that it is never in memory as a whole."""
+
+# In one statement, so that events and snapshot fit together also while somebody stores a newer snapshot.
+_SHORT = (
+    "WITH want AS MATERIALIZED (SELECT w.number, w.id, s.originator_version, s.topic, s.state"
+    " FROM unnest(%b) WITH ORDINALITY AS w(id, number) LEFT JOIN LATERAL (SELECT * FROM stored_snapshots"
+    f" WHERE originator_id = w.id AND topic IN ({_TOPICS})"
+    " ORDER BY originator_version DESC LIMIT 1) AS s ON true)"
+    " SELECT number::int4, originator_version, topic, state FROM want WHERE topic IS NOT NULL UNION ALL"
+    " SELECT w.number::int4, e.originator_version, e.topic, e.state FROM want w, LATERAL (SELECT * FROM stored_events"
+    " WHERE originator_id = w.id AND originator_version > coalesce(w.originator_version, 0)"
+    f" ORDER BY originator_version LIMIT {SHORT}) AS e ORDER BY 1, 2"
 )
-_EVENTS = (
-    "SELECT want.number::int4, e.topic, e.state FROM unnest(%b, %b) WITH ORDINALITY AS want(id, version, number)"
+_REST = (
+    "SELECT want.number::int4, e.originator_version, e.topic, e.state"
+    " FROM unnest(%b, %b) WITH ORDINALITY AS want(id, version, number)"
     " JOIN stored_events e ON e.originator_id = want.id AND e.originator_version > want.version"
     " ORDER BY want.number, e.originator_version"
 )
 _ARCHIVED = (
-    "SELECT want.id FROM unnest(%b, %b) AS want(id, version) WHERE EXISTS"
-    " (SELECT FROM archived_streams a WHERE a.originator_id = want.id AND a.last_version > want.version)"
+    "SELECT * FROM (SELECT want.id, (SELECT max(last_version) FROM archived_streams WHERE originator_id = want.id)"
+    " AS last_version FROM unnest(%b) AS want(id)) AS them WHERE last_version IS NOT NULL"
 )
 
 
-def load_aggregates(connection: Connection[Any], streams: Iterable[Stream]) -> dict[UUID, Aggregate]:
+def load_aggregates(
+    connection: Connection[Any], streams: Iterable[Stream], *, together: Together | None = None
+) -> dict[UUID, Aggregate]:
     """The aggregates of these streams, as of now; those without events are missing.
 
-    Not to be called in a pipeline. Raises EventIsUnreadable or ArchiveMustBeReadable.
+    With the connection's `together` it is one round trip, unless a stream is long or archived. Not to be called in a
+    pipeline. Raises EventIsUnreadable or ArchiveMustBeReadable.
     """
-    kinds = {stream_id: kind for kind, stream_id in streams}
-    ids = list(kinds)
-    found = _from_snapshots(connection, ids)
-    versions = [found[i].version if i in found else 0 for i in ids]
-    wanted = (arrays.uuids(ids), arrays.int8s(versions))
-    with connection.cursor() as cursor:
-        # A chunk is folded while PostgreSQL prepares the next, and a long stream is never in memory as a whole.
-        rows = cursor.stream(_EVENTS, wanted, binary=True, size=CHUNK)
-        try:
-            seen, torn = _fold(rows, [(kinds[i], i) for i in ids], found)
-        finally:
-            deque(rows, maxlen=0)  # left alone, the rest would be cancelled, and the transaction with it
-    for stream_id in torn | _archived(connection, [i for i in ids if i not in seen], found):
-        _fold_whole(connection, (kinds[stream_id], stream_id), found)
+    wanted = list({stream_id: (kind, stream_id) for kind, stream_id in streams}.values())
+    found: dict[UUID, Aggregate] = {}
+    rows, archived = _look(connection, [stream_id for _, stream_id in wanted], together)
+    counts, torn = _fold(rows, wanted, found)
+    torn |= _behind(archived, found)
+    long = [stream for stream in wanted if counts.get(stream[1], 0) == SHORT and stream[1] not in torn]
+    if long:
+        torn |= _fold_rest(connection, long, found)
+    for stream in wanted:
+        if stream[1] in torn:
+            _fold_whole(connection, stream, found)
     return found
+
+
+def _look(connection: Connection[Any], ids: list[UUID], together: Together | None) -> list[list[Any]]:
+    """Snapshots and first events; what the archive has, asked after them: what was moved in between is seen there."""
+    wanted = (arrays.uuids(ids),)
+    if together is not None:
+        results = together.run((_SHORT, wanted), (_ARCHIVED, wanted))
+        return [together.rows(result) for result in results]
+    asked = (
+        connection.execute(sql.encode(), wanted, prepare=True, binary=True) for sql in (_SHORT, _ARCHIVED)
+    )
+    return [cursor.fetchall() for cursor in asked]
 
 
 def _fold(
     rows: Iterable[Any], streams: Sequence[Stream], found: dict[UUID, Aggregate]
-) -> tuple[set[UUID], set[UUID]]:
-    """The streams that have rows, and those among them whose rows do not follow what is known: they are left as they were."""
-    number = 0
+) -> tuple[dict[UUID, int], set[UUID]]:
+    """How many events each stream has here, and the streams whose events do not follow what is known: they are left
+    as they were.
+    """
+    number, counts, torn = 0, dict[UUID, int](), set[UUID]()
     aggregate: Any = None
-    seen: set[UUID] = set()
-    torn: set[UUID] = set()
-    for its_number, topic, state in rows:
-        event = decode_slim(topic, state)
+    for its_number, version, topic, state in rows:
+        kind, stream_id = streams[its_number - 1]
+        if topic in _DECODERS:
+            found[stream_id] = _decode(_DECODERS[topic], topic, state)
+            continue
         if its_number != number:
-            number, stream = its_number, streams[its_number - 1]
-            seen.add(stream[1])
-            aggregate = None
-            if event.originator_version == _version(found, stream[1]) + 1:
-                aggregate = _begun(stream, topic, state, found)
+            number, aggregate, counts[stream_id] = its_number, None, 0
+            if version == _version(found, stream_id) + 1:
+                aggregate = _begun((kind, stream_id), topic, state, found)
             else:
-                torn.add(stream[1])
+                torn.add(stream_id)
+        counts[stream_id] += 1
         if aggregate is not None:
-            aggregate.evolve(event)
-    return seen, torn
+            aggregate.evolve(decode_slim(topic, state))
+    return counts, torn
+
+
+def _fold_rest(connection: Connection[Any], streams: list[Stream], found: dict[UUID, Aggregate]) -> set[UUID]:
+    """Go on with long streams. The ids of those that are torn, or went into the archive meanwhile."""
+    ids = [stream_id for _, stream_id in streams]
+    wanted = (arrays.uuids(ids), arrays.int8s([_version(found, stream_id) for stream_id in ids]))
+    with connection.cursor() as cursor:
+        # A chunk is folded while PostgreSQL prepares the next, and a long stream is never in memory as a whole.
+        rows = cursor.stream(_REST, wanted, binary=True, size=CHUNK)
+        try:
+            _, torn = _fold(rows, streams, found)
+        finally:
+            deque(rows, maxlen=0)  # left alone, the rest would be cancelled, and the transaction with it
+    archived = connection.execute(_ARCHIVED, (arrays.uuids(ids),), prepare=True, binary=True)
+    return torn | _behind(archived.fetchall(), found)
+
+
+def _behind(archived: Iterable[Any], found: dict[UUID, Aggregate]) -> set[UUID]:
+    """The streams that have events in the archive which are not yet in what was found."""
+    return {stream_id for stream_id, last_version in archived if last_version > _version(found, stream_id)}
 
 
 def _version(found: dict[UUID, Aggregate], stream_id: UUID) -> int:
     return found[stream_id].version if stream_id in found else 0
-
-
-def _archived(connection: Connection[Any], ids: list[UUID], found: dict[UUID, Aggregate]) -> set[UUID]:
-    """Those of these streams that have events in the archive which are not yet in what was found."""
-    if not ids:
-        return set()
-    versions = [_version(found, i) for i in ids]
-    rows = connection.execute(
-        _ARCHIVED, (arrays.uuids(ids), arrays.int8s(versions)), prepare=True, binary=True
-    )
-    return {row[0] for row in rows.fetchall()}
 
 
 def _fold_whole(connection: Connection[Any], stream: Stream, found: dict[UUID, Aggregate]) -> None:
@@ -121,16 +158,6 @@ def encode_snapshot(aggregate: Aggregate) -> tuple[UUID, int, str, bytes]:
     """The row of a snapshot: id, version, topic and state."""
     topic = SNAPSHOT_TOPICS[type(aggregate)]
     return aggregate.id, aggregate.version, topic, msgspec.json.encode(aggregate)
-
-
-def _from_snapshots(connection: Connection[Any], ids: list[UUID]) -> dict[UUID, Aggregate]:
-    found: dict[UUID, Aggregate] = {}
-    rows = connection.execute(_SNAPSHOTS, (arrays.uuids(ids),), prepare=True, binary=True)
-    for originator_id, topic, state in rows.fetchall():
-        decoder = _DECODERS.get(topic)
-        if decoder is not None:
-            found[originator_id] = _decode(decoder, topic, state)
-    return found
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], topic: str, state: bytes) -> Aggregate:

@@ -34,6 +34,7 @@ from infrastructure.eventstore.jobs import Job
 from infrastructure.eventstore.log import Appending, Recorded
 from infrastructure.eventstore.mapper import encode_event
 from infrastructure.postgres import arrays
+from infrastructure.postgres.together import Together
 
 log = structlog.get_logger()
 
@@ -95,12 +96,13 @@ class Batch:
         self._answered: dict[Key, tuple[bytes, bytes]] = {}
         self._decided = _ByStream()
         self._connection: Connection[Any] | None = None
+        self._together: Together | None = None
         self.rows = Appending()
         self.new_keys = NewKeys()
 
     # Before the decisions.
 
-    def prefetch(self, connection: Connection[Any]) -> None:
+    def prefetch(self, connection: Connection[Any], together: Together) -> None:
         """Read, outside the log lock, what the decisions will need and memory does not have."""
         cache = self._cache
         wanted = {
@@ -109,7 +111,7 @@ class Batch:
             for kind, stream_id in job.request.command.streams()
             if stream_id not in cache
         }
-        self._connection = connection
+        self._connection, self._together = connection, together
         if wanted:
             self._fetch([(kind, stream_id) for stream_id, kind in wanted.items()])
 
@@ -207,7 +209,7 @@ class Batch:
 
     def _fetch(self, streams: list[Stream]) -> None:
         assert self._connection is not None, "a batch reads through its transaction"  # noqa: S101
-        stored = load_aggregates(self._connection, streams)
+        stored = load_aggregates(self._connection, streams, together=self._together)
         for _, stream_id in streams:
             found = fold(stored.get(stream_id), self._decided.of(stream_id, self.rows.events))
             if found is None:

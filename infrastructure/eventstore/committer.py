@@ -226,7 +226,7 @@ class Committer:
 
     def _commit(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
         clock_says = self._clock.now()  # before the lock: it may refuse
-        batch.prefetch(connection)
+        batch.prefetch(connection, self._together)
         found, *keys = self._lock_and_look(batch.keys())
         self._learn(connection, found, batch)
         if not has_transaction_timeout(connection):

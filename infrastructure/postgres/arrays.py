@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -145,7 +145,7 @@ def cast_of(sql_type: str) -> str:
     return f"::text[]::{sql_type}[]" if _KINDS[sql_type][0] is Texts else f"::{sql_type}[]"
 
 
-def register(connection: Connection[object]) -> None:
+def register(connection: Connection[Any] | AsyncConnection[Any]) -> None:
     """Let the connection send these columns as they are."""
     for kind in (Int8s, Texts, Byteas, Uuids, Times):
         connection.adapters.register_dumper(kind, _dumper_of(kind))

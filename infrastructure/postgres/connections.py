@@ -43,12 +43,13 @@ class JsonbBytes(JsonBytes):
 
 
 def configure(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
-    """Let JSON stay text on its way in, and be written by msgspec on its way out."""
+    """Let JSON stay text on its way in, be written by msgspec on its way out, and take columns of `arrays`."""
     set_json_dumps(msgspec.json.encode, connection)
     connection.adapters.register_loader("json", JsonText)
     connection.adapters.register_loader("jsonb", JsonText)
     connection.adapters.register_loader("json", JsonBytes)
     connection.adapters.register_loader("jsonb", JsonbBytes)
+    arrays.register(connection)
 
 
 BY_KEY = "".join(
@@ -84,7 +85,6 @@ def connect(
     if longest_transaction_ms and has_transaction_timeout(connection):
         connection.execute(f"SET transaction_timeout = {longest_transaction_ms}".encode())
     configure(connection)
-    arrays.register(connection)
     return connection
 
 

@@ -23,7 +23,7 @@ interpreter back from a busy event loop. The kernel may allow less.
 """
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-_BINARY, _TEXT = 1, 0
+_BINARY = 1
 
 Statement = tuple[str, Sequence[Column]]
 """SQL with `%b` for each parameter, always the same for the same SQL, and the parameters."""
@@ -32,14 +32,12 @@ Statement = tuple[str, Sequence[Column]]
 class Together:
     """Runs statements on one connection, which is used by nobody else meanwhile and is in no pipeline.
 
-    After a failed statement those after it were not run, and the transaction can only be rolled back. Results come
-    as text, or in `binary`.
+    After a failed statement those after it were not run, and the transaction can only be rolled back.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], *, binary: bool = False) -> None:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._wire = connection.pgconn
-        self._format = _BINARY if binary else _TEXT
         self._names: dict[str, bytes] = {}
         self._readable, self._either = poll(), poll()
         _make_room(self._wire.socket)
@@ -52,7 +50,7 @@ class Together:
         self._wire.enter_pipeline_mode()
         for name, parameters in named:
             data = [parameter.data for parameter in parameters]
-            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), self._format)
+            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _BINARY)
         self._wire.pipeline_sync()
         self._flush()
         try:

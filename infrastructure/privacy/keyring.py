@@ -1,5 +1,7 @@
 """Everybody's keys: made, unwrapped for use, remembered for a while, and forgotten."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -9,6 +11,7 @@ import structlog
 from msgspec import Struct
 
 from infrastructure.known import Known
+from infrastructure.postgres import arrays
 from infrastructure.privacy.master import MasterKey, MasterKeyMustBeRight, MasterKeys, UnwrappingFailed
 from infrastructure.privacy.personal import PersonalDataMustBeReadable, PersonalKey, new_secret
 
@@ -25,6 +28,11 @@ INSERT_KEY = (
     " ON CONFLICT (owner_id) DO NOTHING"
 )
 READ_KEY = "SELECT kind, wrapped, master_key_id FROM personal_keys WHERE owner_id = %s"
+# One look into the index for each, also while the planner has the table for a small one.
+_READ_KEYS = (
+    "SELECT k.* FROM unnest(%s) AS want(owner_id), LATERAL (SELECT owner_id, kind, wrapped, master_key_id"
+    " FROM personal_keys k WHERE k.owner_id = want.owner_id LIMIT 1) AS k"
+)
 
 KNOWN_S = 300.0
 KEYS_KNOWN = 20_000
@@ -96,6 +104,25 @@ class KeyRing:
         found = await connection.execute(READ_KEY, (owner_id,), prepare=True)
         row = await found.fetchone()
         return None if row is None else self.opened(owner_id, row)
+
+    def learn(self, rows: Iterable[tuple[UUID, tuple[str, bytes, str]]]) -> dict[UUID, PersonalKey]:
+        """The same of many; whose key cannot be read is left out."""
+        found = {}
+        for owner_id, stored in rows:
+            with suppress(PersonalDataMustBeReadable):
+                found[owner_id] = self.opened(owner_id, stored)
+        return found
+
+    async def of_many(
+        self, connection: AsyncConnection, owner_ids: Iterable[UUID]
+    ) -> dict[UUID, PersonalKey]:
+        """The keys of many in one statement. Who has none is left out, and so is whose key cannot be read: `of` says why."""
+        found = {owner_id: self._known.get(owner_id) for owner_id in owner_ids}
+        missing = [owner_id for owner_id, key in found.items() if key is None]
+        if missing:
+            rows = await connection.execute(_READ_KEYS, (arrays.uuids(missing),), prepare=True, binary=True)
+            found |= self.learn((row[0], row[1:]) for row in await rows.fetchall())
+        return {owner_id: key for owner_id, key in found.items() if key is not None}
 
     async def index(self, connection: AsyncConnection) -> PersonalKey:
         """The key that e-mail addresses are looked up by; made when it is first needed."""

@@ -99,7 +99,7 @@ def read_lane(
 
 
 def read_next(wire: Together, lane: Lane, *, limit: int) -> tuple[list[Recorded], int]:
-    """The same up to the log's end, in one round trip. `wire` answers in binary."""
+    """The same up to the log's end, in one round trip."""
     after = arrays.int8(lane.position)
     asked = wire.run((LAST, ()), _asking(lane, limit), (MONTHS_AFTER, (after,)))
     last, found, months = (wire.rows(each) for each in asked)

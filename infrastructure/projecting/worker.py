@@ -327,4 +327,4 @@ class Worker:
 def _together(connection: psycopg.Connection[Any]) -> Together:
     # Whatever psycopg prepares it deallocates after a ROLLBACK or DROP, and everything else that was prepared as well.
     connection.prepare_threshold = None
-    return Together(connection, binary=True)
+    return Together(connection)

@@ -13,11 +13,12 @@ from application.brokerage import fold
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.facts import KINDS, TOPICS
-from infrastructure.eventstore.aggregates import CHUNK, load_aggregates
+from infrastructure.eventstore.aggregates import CHUNK, SHORT, encode_snapshot, load_aggregates
 from infrastructure.eventstore.log import APPEND, Appending
 from infrastructure.eventstore.mapper import EventIsUnreadable, encode_event
 from infrastructure.eventstore.replaying import decode_slim, slim
 from infrastructure.postgres.connections import connect
+from infrastructure.postgres.together import Together
 from tests.domain.examples import ACCOUNT
 from tests.golden import files
 from tests.golden.samples import STORY
@@ -42,8 +43,8 @@ def wholly(events: Iterable[Event]) -> dict[UUID, Aggregate]:
     return found
 
 
-def holds(number: int) -> list[Event]:
-    account = Account(id=ACCOUNT, account_id=ACCOUNT)
+def holds(number: int, account_id: UUID = ACCOUNT) -> list[Event]:
+    account = Account(id=account_id, account_id=account_id)
     account.open(owner_id=uuid4(), at=NOW)
     account.deposit(Decimal("1000000.00"), transfer_id=uuid4(), at=NOW)
     for _ in range(number):
@@ -51,8 +52,8 @@ def holds(number: int) -> list[Event]:
     return account.pending
 
 
-def stored(url: str, events: list[Event], *, broken: int | None = None) -> None:
-    rows = Appending()
+def stored(url: str, events: list[Event], *, broken: int | None = None, after: int = 0) -> None:
+    rows = Appending(after)
     states = [encode_event(event) for event in events]
     if broken is not None:
         states[broken] = b'{"amount": 1}'
@@ -87,7 +88,10 @@ def test_an_event_whose_apply_asks_for_an_id_is_read_whole() -> None:
     assert slim(Asks) is Asks
 
 
-@pytest.mark.parametrize("number", [0, CHUNK - 2, CHUNK - 1, 3 * CHUNK])
+LENGTHS = [0, SHORT - 3, SHORT - 2, SHORT - 1, SHORT + CHUNK - 2, SHORT + CHUNK - 1, 3 * CHUNK]
+
+
+@pytest.mark.parametrize("number", LENGTHS)
 def test_a_stream_of_many_chunks_is_read_as_it_was_decided(database: Any, number: int) -> None:
     events = holds(number)
     stored(database.app_url, events)
@@ -107,3 +111,44 @@ def test_an_event_that_cannot_be_read_does_not_end_the_transaction_it_is_read_in
         row = connection.execute("SELECT count(*) FROM stored_events").fetchone()
 
     assert row == (20 * CHUNK + 2,)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_streams_of_all_lengths_with_snapshots_and_without_are_read_together_as_they_were_decided(
+    database: Any, at_once: bool
+) -> None:
+    told: dict[UUID, list[Event]] = {}
+    snapshots = []
+    for number in LENGTHS:
+        for up_to in (None, 1, 2, number + 2):  # a snapshot of so many events
+            account_id = uuid4()
+            told[account_id] = holds(number, account_id)
+            if up_to is not None:
+                snapshots.append(encode_snapshot(wholly(told[account_id][:up_to])[account_id]))
+    after = 0
+    for events in told.values():
+        stored(database.app_url, events, after=after)
+        after += len(events)
+    with connect(database.app_url, application="test") as connection:
+        for row in snapshots:
+            connection.execute("INSERT INTO stored_snapshots VALUES (%s, %s, %s, %s)", row)
+            old = (row[0], row[1] + 1, "Account/0", b"of long ago")
+            connection.execute("INSERT INTO stored_snapshots VALUES (%s, %s, %s, %s)", old)
+        streams = [(Account, account_id) for account_id in [*told, uuid4()]]
+
+        found = load_aggregates(connection, streams, together=Together(connection) if at_once else None)
+
+    assert found == {account_id: fold(None, events) for account_id, events in told.items()}
+
+
+def test_an_event_that_cannot_be_read_ends_no_transaction_when_statements_go_together(database: Any) -> None:
+    stored(database.app_url, holds(3), broken=3)
+
+    with connect(database.app_url, application="test") as connection, connection.transaction():
+        together = Together(connection)
+        with pytest.raises(EventIsUnreadable):
+            load_aggregates(connection, [(Account, ACCOUNT)], together=together)
+        assert load_aggregates(connection, [(Account, uuid4())], together=together) == {}
+        row = connection.execute("SELECT count(*) FROM stored_events").fetchone()
+
+    assert row == (5,)

@@ -140,7 +140,7 @@ def test_a_transaction_that_is_left_alone_after_it_is_ended_by_the_server(databa
 
 
 def test_numbers_and_ids_come_in_binary_when_that_is_wanted(connection: psycopg.Connection[Any]) -> None:
-    together = Together(connection, binary=True)
+    together = Together(connection)
 
     (result,) = together.run(
         ("SELECT 12.50::numeric, '00000000-0000-0000-0000-000000000001'::uuid, '[1]'::jsonb", ())

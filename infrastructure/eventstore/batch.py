@@ -31,7 +31,7 @@ from domain.facts import TOPICS
 from infrastructure.eventstore.aggregates import load_aggregates
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job
-from infrastructure.eventstore.log import Appending, Recorded
+from infrastructure.eventstore.log import Appending, Foreign
 from infrastructure.eventstore.mapper import encode_event
 from infrastructure.postgres import arrays
 
@@ -113,10 +113,10 @@ class Batch:
         if wanted:
             self._fetch([(kind, stream_id) for stream_id, kind in wanted.items()])
 
-    def heed(self, rows: Sequence[Recorded]) -> None:
+    def heed(self, rows: Sequence[Foreign]) -> None:
         """Take note of streams that others began after the prefetch."""
         if self._blank:
-            self._blank.difference_update(row.originator_id.int for row in rows)
+            self._blank.difference_update(int.from_bytes(stream) for _, _, stream, _, _, _ in rows)
 
     def forget_blanks(self) -> None:
         """Too much has happened since the prefetch to know which streams are still empty."""

@@ -25,6 +25,18 @@ COLUMNS = (
 READ_AFTER = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 )
+FOREIGN_AFTER = (
+    "SELECT notification_id, timestamptz_send(recorded_at), uuid_send(originator_id), originator_version, topic,"
+    " CASE WHEN originator_version > 1 THEN state END"
+    " FROM stored_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
+)
+"""READ_AFTER for those who only follow what is in their memory: a third of the cost to send, a tenth to read."""
+
+Foreign = tuple[int, bytes, bytes, int, str, bytes | None]
+"""Its row: log position, time as `arrays.moment` reads it, aggregate and its version, topic, state. The state is None for
+the first event of a stream, which continues nothing.
+"""
+
 APPEND = (
     f"INSERT INTO stored_events ({COLUMNS}) SELECT p, i, v, t, s, a, r, m::json"
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"

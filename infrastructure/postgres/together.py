@@ -23,7 +23,7 @@ interpreter back from a busy event loop. The kernel may allow less.
 """
 
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-_BINARY, _TEXT = 1, 0
+_BINARY = 1
 
 Statement = tuple[str, Sequence[Column]]
 """SQL with `%b` for each parameter, always the same for the same SQL, and the parameters."""
@@ -50,7 +50,7 @@ class Together:
         self._wire.enter_pipeline_mode()
         for name, parameters in named:
             data = [parameter.data for parameter in parameters]
-            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _TEXT)
+            self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _BINARY)
         self._wire.pipeline_sync()
         self._flush()
         results = [self._result() for _ in named]

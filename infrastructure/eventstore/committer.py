@@ -239,8 +239,10 @@ class Committer:
         if keys:
             batch.answer_repeated(keys[0])
         now = clock_says if self._last_time is None else max(clock_says, self._last_time)
-        batch.decide(connection, now=now, after=self._position)
-        self._together.run(*_writes(batch, now), (COMMIT, ()))
+        batch.decide(connection, self._together, now=now, after=self._position)
+        *_, end = self._together.run(*_writes(batch, now), (COMMIT, ()))
+        if end.command_status != b"COMMIT":  # a transaction that has failed answers a COMMIT with ROLLBACK
+            raise psycopg.OperationalError("the transaction was not committed")
 
     def _lock_and_look(self, keys: Sequence[arrays.Column] | None) -> list[list[tuple[Any, ...]]]:
         """Begin a transaction that holds the log lock. What others have appended, and the keys that were used."""
@@ -324,7 +326,7 @@ class Committer:
 
 def _writes(batch: Batch, now: datetime) -> list[Statement]:
     writes: list[Statement] = []
-    if batch.rows:
+    if batch.rows.waiting:
         writes.append((APPEND, batch.rows.columns()))
     if batch.new_keys:
         writes.append((_KEEP_KEYS, (arrays.time(now), *batch.new_keys.columns())))

@@ -31,12 +31,15 @@ from domain.facts import TOPICS
 from infrastructure.eventstore.aggregates import load_aggregates
 from infrastructure.eventstore.cache import AggregateCache
 from infrastructure.eventstore.jobs import Job
-from infrastructure.eventstore.log import Appending, Recorded
+from infrastructure.eventstore.log import APPEND, Appending, Foreign
 from infrastructure.eventstore.mapper import encode_event
 from infrastructure.postgres import arrays
 from infrastructure.postgres.together import Together
 
 log = structlog.get_logger()
+
+WORTH_SENDING = 256
+"""Rows that PostgreSQL begins to store while the next commands are decided."""
 
 
 class StoredAnswer(Struct, frozen=True, omit_defaults=True):
@@ -115,10 +118,10 @@ class Batch:
         if wanted:
             self._fetch([(kind, stream_id) for stream_id, kind in wanted.items()])
 
-    def heed(self, rows: Sequence[Recorded]) -> None:
+    def heed(self, rows: Sequence[Foreign]) -> None:
         """Take note of streams that others began after the prefetch."""
         if self._blank:
-            self._blank.difference_update(row.originator_id.int for row in rows)
+            self._blank.difference_update(int.from_bytes(stream) for _, _, stream, _, _, _ in rows)
 
     def forget_blanks(self) -> None:
         """Too much has happened since the prefetch to know which streams are still empty."""
@@ -141,9 +144,12 @@ class Batch:
 
     # The decisions.
 
-    def decide(self, connection: Connection[Any], *, now: datetime, after: int) -> None:
-        """Decide every command in turn; the first new event gets the position after `after`."""
-        self._connection = connection
+    def decide(self, connection: Connection[Any], together: Together, *, now: datetime, after: int) -> None:
+        """Decide every command in turn; the first new event gets the position after `after`.
+
+        Of many rows PostgreSQL is given the first through `together` before the last are decided.
+        """
+        self._connection, self._together = connection, together
         self.rows = Appending(after)
         wall = _wall_beside(now)
         for job in self._jobs:
@@ -154,6 +160,8 @@ class Batch:
             except Exception as error:
                 log.exception("command failed", command=type(job.request.command).__name__)
                 job.error = error
+            if self.rows.waiting >= WORTH_SENDING and together.is_free():
+                together.send((APPEND, self.rows.columns()))
 
     def _decide(self, job: Job, *, now: datetime, wall: datetime | None) -> None:
         request = job.request
@@ -211,7 +219,10 @@ class Batch:
         assert self._connection is not None, "a batch reads through its transaction"  # noqa: S101
         stored = load_aggregates(self._connection, streams, together=self._together)
         for _, stream_id in streams:
-            found = fold(stored.get(stream_id), self._decided.of(stream_id, self.rows.events))
+            known = stored.get(stream_id)
+            there = 0 if known is None else known.version  # rows that were sent ahead are read back already
+            decided = self._decided.of(stream_id, self.rows.events)
+            found = fold(known, (event for event in decided if event.originator_version > there))
             if found is None:
                 self._blank.add(stream_id.int)
             else:

@@ -36,10 +36,10 @@ from infrastructure.eventstore.log import (
     APPEND,
     BEGIN,
     COMMIT,
+    FOREIGN_AFTER,
     LOG_LOCK,
-    READ_AFTER,
     TAKE_LOCK,
-    Recorded,
+    Foreign,
     last_row,
 )
 from infrastructure.figures import FIGURES
@@ -64,7 +64,7 @@ FOREIGN_LIMIT = 20_000
 """More than this appended by others since the last look, and reading again is cheaper than following."""
 
 _LOCK, _LOCK_NUMBER = TAKE_LOCK.replace("%s", "%b"), (arrays.int8(LOG_LOCK),)
-_SINCE, _SINCE_LIMIT = READ_AFTER.replace("%s", "%b"), arrays.int8(FOREIGN_LIMIT)
+_MOST_FOREIGN = arrays.int8(FOREIGN_LIMIT)
 
 WORTH_ANOTHER_TRY = (
     psycopg.OperationalError,
@@ -208,7 +208,8 @@ class Committer:
                 return self._one_by_one(jobs, error)
         self._after_commit(batch)
         self._tell_refused(_count(jobs, batch))
-        return deliver(jobs)
+        deliver(jobs)
+        return self._cache.catch_up()
 
     def _one_by_one(self, jobs: list[Job], error: Exception) -> None:
         """One command that PostgreSQL will not take must not take its neighbours with it."""
@@ -234,33 +235,32 @@ class Committer:
         if keys:
             batch.answer_repeated(keys[0])
         now = clock_says if self._last_time is None else max(clock_says, self._last_time)
-        batch.decide(connection, now=now, after=self._position)
-        self._together.run(*_writes(batch, now), (COMMIT, ()))
+        batch.decide(connection, self._together, now=now, after=self._position)
+        *_, end = self._together.run(*_writes(batch, now), (COMMIT, ()))
+        if end.command_status != b"COMMIT":  # a transaction that has failed answers a COMMIT with ROLLBACK
+            raise psycopg.OperationalError("the transaction was not committed")
 
     def _lock_and_look(self, keys: Sequence[arrays.Column] | None) -> list[list[tuple[Any, ...]]]:
         """Begin a transaction that holds the log lock. What others have appended, and the keys that were used."""
         statements: list[Statement] = [(BEGIN, ()), (_LOCK, _LOCK_NUMBER)]
-        statements.append((_SINCE, (arrays.int8(self._position), _SINCE_LIMIT)))
+        statements.append((FOREIGN_AFTER, (arrays.int8(self._position), _MOST_FOREIGN)))
         if keys is not None:
             statements.append((_KEYS, keys))
         _, _, *results = self._together.run(*statements)
         return [self._together.rows(result) for result in results]
 
-    def _learn(self, connection: psycopg.Connection[Any], found: list[tuple[Any, ...]], batch: Batch) -> None:
+    def _learn(self, connection: psycopg.Connection[Any], found: Sequence[Foreign], batch: Batch) -> None:
         """Bring the cache up to the end of the log, which cannot move while we hold its lock."""
-        rows = [Recorded(*row) for row in found]
         # A hole is where rows were archived while this process had nothing to decide.
-        if len(rows) >= FOREIGN_LIMIT or (rows and rows[0].log_position != self._position + 1):
+        if len(found) >= FOREIGN_LIMIT or (found and found[0][0] != self._position + 1):
             self._cache.clear()
             batch.forget_blanks()
             self._position, self._last_time = last_row(connection)
             return
-        for row in rows:
-            self._cache.learn(row)
-        if rows:
-            batch.heed(rows)
-            self._position = rows[-1].log_position
-            self._last_time = rows[-1].recorded_at
+        if found:
+            self._cache.learn(found)
+            batch.heed(found)
+            self._position, self._last_time = found[-1][0], arrays.moment(found[-1][1])
 
     def _after_commit(self, batch: Batch) -> None:
         if batch.rows:
@@ -322,7 +322,7 @@ class Committer:
 
 def _writes(batch: Batch, now: datetime) -> list[Statement]:
     writes: list[Statement] = []
-    if batch.rows:
+    if batch.rows.waiting:
         writes.append((APPEND, batch.rows.columns()))
     if batch.new_keys:
         writes.append((_KEEP_KEYS, (arrays.time(now), *batch.new_keys.columns())))

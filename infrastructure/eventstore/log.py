@@ -25,6 +25,18 @@ COLUMNS = (
 READ_AFTER = (
     f"SELECT {COLUMNS} FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 )
+FOREIGN_AFTER = (
+    "SELECT notification_id, timestamptz_send(recorded_at), uuid_send(originator_id), originator_version, topic,"
+    " CASE WHEN originator_version > 1 THEN state END"
+    " FROM stored_events WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
+)
+"""READ_AFTER for those who only follow what is in their memory: a third of the cost to send, a tenth to read."""
+
+Foreign = tuple[int, bytes, bytes, int, str, bytes | None]
+"""Its row: log position, time as `arrays.moment` reads it, aggregate and its version, topic, state. The state is None for
+the first event of a stream, which continues nothing.
+"""
+
 APPEND = (
     f"INSERT INTO stored_events ({COLUMNS}) SELECT p, i, v, t, s, a, r, m::json"
     " FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS rows(p, i, v, t, s, a, r, m)"
@@ -57,6 +69,7 @@ class Appending:
         self.topics: list[str] = []
         self.states: list[bytes] = []
         self.metadata: list[bytes] = []
+        self.given = 0
 
     def __len__(self) -> int:
         return len(self.events)
@@ -71,18 +84,24 @@ class Appending:
         self.metadata += [said] * len(events)
 
     def columns(self) -> Sequence[arrays.Column]:
-        """The parameters of APPEND."""
-        events = self.events
+        """The parameters of APPEND, for the rows that have not been given yet."""
+        first, self.given = self.given, len(self.events)
+        events = self.events[first:]
         return (
-            arrays.int8s(self.positions),
+            arrays.int8s(self.positions[first:]),
             arrays.uuids([event.originator_id for event in events]),
             arrays.int8s([event.originator_version for event in events]),
-            arrays.texts([topic.encode() for topic in self.topics]),
-            arrays.byteas(self.states),
+            arrays.texts([topic.encode() for topic in self.topics[first:]]),
+            arrays.byteas(self.states[first:]),
             arrays.uuids([event.account_id for event in events]),
             arrays.times([event.recorded_at for event in events]),
-            arrays.texts(self.metadata),
+            arrays.texts(self.metadata[first:]),
         )
+
+    @property
+    def waiting(self) -> int:
+        """Rows that `columns` has not given yet."""
+        return len(self.events) - self.given
 
     @property
     def positions(self) -> range:

@@ -22,7 +22,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from
 _header = Struct("!iiIii").pack
 _length = Struct("!i").pack
 _int8 = Struct("!iq").pack
-_pack_int8 = Struct("!q").pack
+_pack_int8, _unpack_int8 = Struct("!q").pack, Struct("!q").unpack
 _UUID_LENGTH = 16 << 128  # before an id's 128 bits
 
 
@@ -96,6 +96,11 @@ def int8(value: int) -> Int8:
 def time(value: datetime) -> Time:
     """A moment."""
     return Time(_pack_int8(_microseconds(value)))
+
+
+def moment(data: bytes) -> datetime:
+    """The moment that PostgreSQL sends as these bytes."""
+    return _EPOCH + timedelta(microseconds=_unpack_int8(data)[0])
 
 
 def int8s(values: Sequence[int]) -> Int8s:

@@ -39,13 +39,16 @@ class Together:
         self._connection = connection
         self._wire = connection.pgconn
         self._names: dict[str, bytes] = {}
+        self._ahead = False  # a statement was sent whose result has not been taken
+        self._failed: psycopg.Error | None = None
         self._readable, self._either = poll(), poll()
         _make_room(self._wire.socket)
         self._readable.register(self._wire.socket, POLLIN)
         self._either.register(self._wire.socket, POLLIN | POLLOUT)
 
     def run(self, *statements: Statement) -> list[Any]:
-        """Run all, in order, and give the result of each. Raises psycopg's errors."""
+        """Run all, in order, and give the result of each. Raises psycopg's errors, that of a statement sent before as well."""
+        self.settle()
         named = [(self._name(sql, parameters), parameters) for sql, parameters in statements]
         self._wire.enter_pipeline_mode()
         for name, parameters in named:
@@ -60,6 +63,36 @@ class Together:
             raise
         self._end()
         return results
+
+    def send(self, statement: Statement) -> None:
+        """Let PostgreSQL begin with one statement, and do not wait. What is wrong with it is told by whatever comes next."""
+        self.settle()
+        sql, parameters = statement
+        name, data = self._name(sql, parameters), [parameter.data for parameter in parameters]
+        self._wire.send_query_prepared(name, data, [_BINARY] * len(data), _BINARY)
+        self._ahead = True
+        self._flush()
+
+    def is_free(self) -> bool:
+        """Whether PostgreSQL has done what was sent. Does not wait."""
+        if self._ahead:
+            self._wire.consume_input()
+        return not self._ahead or not self._wire.is_busy()
+
+    def settle(self) -> None:
+        """Wait for the statement that was sent. To be called before the connection is used otherwise.
+
+        An error is raised from now on by every call, whoever caught it the first time: the transaction has failed.
+        """
+        if self._failed is not None:
+            raise self._failed
+        if self._ahead:
+            self._ahead = False
+            try:
+                self._result()
+            except psycopg.Error as error:
+                self._failed = error
+                raise
 
     def rows(self, result: Any) -> list[tuple[Any, ...]]:
         """The rows of one result, as psycopg reads them."""

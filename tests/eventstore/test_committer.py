@@ -23,6 +23,7 @@ from domain.errors import (
 )
 from domain.order import Order
 from domain.terms import OrderType, Side, TimeInForce
+from infrastructure.eventstore.batch import WORTH_SENDING
 from infrastructure.eventstore.committer import Committer, CommitterSettings
 from infrastructure.eventstore.log import LOG_LOCK, read_after
 from infrastructure.eventstore.recorder import LogRecorder
@@ -154,6 +155,28 @@ def test_a_refusal_after_a_change_in_memory_leaves_what_the_batch_decided_before
     answer = fine.result(60)
     assert isinstance(answer, OrderAnswer)
     assert (answer.quantity, answer.revision, answer.status) == (Decimal(2), 1, "accepted")
+
+
+def test_a_refusal_after_rows_were_sent_folds_none_of_them_twice(
+    committer: Committer, account_id: UUID, database: Any
+) -> None:
+    """What the batch has sent ahead is in its transaction already, where an aggregate that was dropped is read again."""
+    cents = WORTH_SENDING + 200
+    with connect(database.owner_url, application="test") as other, other.transaction():
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (LOG_LOCK,))
+        committer.submit(request(deposit(account_id, "0.01")))  # the batch that waits for the lock
+        futures = [committer.submit(request(deposit(account_id, "0.01"))) for _ in range(cents)]
+        unwritable = Metadata(actor="\ud800", role="customer", request_id=uuid4())
+        lost = committer.submit(Request(command=deposit(account_id, "7.00"), metadata=unwritable))
+        futures.append(committer.submit(request(deposit(account_id, "1.00"))))
+
+    answers = [future.result(60) for future in futures]
+
+    assert isinstance(lost.exception(60), ValueError)
+    last = answers[-1]
+    assert isinstance(last, AccountAnswer)
+    assert last.cash == Decimal("101.01") + cents * Decimal("0.01")
+    assert [row.log_position for row in rows(database.app_url)] == list(range(1, last.log_position + 1))
 
 
 def test_an_unknown_account_is_refused(committer: Committer) -> None:

@@ -148,3 +148,49 @@ def test_numbers_and_ids_come_in_binary_when_that_is_wanted(connection: psycopg.
 
     assert result.fformat(0) == 1
     assert together.rows(result) == [(Decimal("12.50"), UUID(int=1), b"[1]")]
+
+
+def test_a_statement_that_was_sent_is_done_when_the_next_are_answered(
+    connection: psycopg.Connection[Any], together: Together
+) -> None:
+    connection.execute("CREATE TABLE noted (what text)")
+    note = "INSERT INTO noted SELECT * FROM unnest(%b)"
+    together.run(("BEGIN", ()))
+
+    together.send((note, (texts("one"),)))
+    together.send((note, (texts("two"),)))
+    results = together.run(("SELECT what FROM noted ORDER BY what", ()), ("COMMIT", ()))
+
+    assert together.rows(results[0]) == [("one",), ("two",)]
+    assert together.is_free()
+
+
+def test_the_error_of_a_statement_that_was_sent_is_told_again_and_again(
+    connection: psycopg.Connection[Any], database: Any, together: Together
+) -> None:
+    connection.execute("CREATE TABLE noted (what text PRIMARY KEY)")
+    note = "INSERT INTO noted SELECT * FROM unnest(%b)"
+    together.run(("BEGIN", ()))
+    together.send((note, (texts("one", "one"),)))
+
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            together.settle()
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        together.send((note, (texts("two"),)))
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        together.run((note, (texts("two"),)), ("COMMIT", ()))
+
+    connection.close()
+    with connect(database.owner_url, application="test") as other:
+        assert other.execute("SELECT what FROM noted").fetchall() == []
+
+
+def test_a_connection_that_ends_while_a_statement_is_under_way_is_an_operational_error(
+    connection: psycopg.Connection[Any], together: Together
+) -> None:
+    together.run((ECHO, (texts("a"),)))
+    together.send(("SELECT pg_terminate_backend(pg_backend_pid())", ()))
+
+    with pytest.raises(psycopg.OperationalError):
+        together.run((ECHO, (texts("a"),)))

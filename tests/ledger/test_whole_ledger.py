@@ -168,7 +168,7 @@ class WholeLedger(RuleBasedStateMachine):
         request = Request(command=command, metadata=metadata, request_hash=repr(command).encode())
         before = len(self.world.facts)
         try:
-            answer = (by or self.world.committer).submit(request).result(60)
+            answer = (by or self.world.next_committer()).submit(request).result(60)
         except Refusal as refusal:
             assert not self.world.look()
             return refusal
@@ -479,7 +479,7 @@ class WholeLedger(RuleBasedStateMachine):
             return
         request, answer = found
         again = request if is_same else msgspec.structs.replace(request, request_hash=b"another")
-        future = self.world.committer.submit(again)
+        future = self.world.next_committer().submit(again)
         if is_same:
             assert future.result(60) == answer
         else:
@@ -498,7 +498,7 @@ class WholeLedger(RuleBasedStateMachine):
             commands += data.draw(st.sampled_from(choices))
         self.orders += [command for command in commands if isinstance(command, c.PlaceOrder)]
         by_role = [Request.by_role("desk", command) for command in commands]
-        for future in [self.world.committer.submit(request) for request in by_role]:
+        for future in [self.world.next_committer().submit(request) for request in by_role]:
             error = future.exception(60)
             assert error is None or isinstance(error, Refusal)
         self.world.look()

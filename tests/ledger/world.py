@@ -58,7 +58,7 @@ FEES = FeeSchedule(
 
 
 class World:
-    """A committer with a small cache, a projector, readers, and the log folded beside them.
+    """Two committers with small caches, a projector, readers, and the log folded beside them.
 
     `forgets` is an event that our own fold leaves out: then the invariants must fail.
     """
@@ -77,6 +77,7 @@ class World:
         self._projections, self._forgets = projections, forgets
         settings = CommitterSettings(cache_aggregates=8, rules=TradingRules(fees=FEES))
         self.committer = Committer(url, clock=self, settings=settings).start()
+        self.beside = Committer(url, clock=self, settings=settings).start()
         bank = TradingRules(fees=FEES, funding=FundingTerms(is_instant=False))
         through_a_bank = CommitterSettings(cache_aggregates=8, rules=bank)
         self.through_a_bank = Committer(url, clock=self, settings=through_a_bank).start()
@@ -97,6 +98,7 @@ class World:
     def close(self) -> None:
         self._worker.close()
         self.committer.stop()
+        self.beside.stop()
         self.through_a_bank.stop()
         self._connection.close()
         self._loop.run_until_complete(self._async_pool.close())
@@ -168,9 +170,17 @@ class World:
             if fact.event.originator_id == aggregate.id and fact.event.originator_version <= aggregate.version
         ]
 
+    def next_committer(self) -> Committer:
+        """The committer and the one beside it, in turns: each learns what the other wrote."""
+        self.committer, self.beside = self.beside, self.committer
+        return self.committer
+
     def cached(self) -> list[Aggregate]:
-        """What the committer has in memory between two batches."""
-        return list(self.committer._cache._entries.values())
+        """What the two committers have in memory between two batches, all that they learned folded."""
+        found = []
+        for cache in (self.committer._cache, self.beside._cache):
+            found += [cache.get(entry.id) for entry in list(cache._entries.values())]
+        return [entry for entry in found if entry is not None]
 
     def require_tables_to_be_the_fold(self, account_ids: Sequence[UUID]) -> None:
         """Each row of these accounts in each read table is what scanning the log says, and there is no other."""

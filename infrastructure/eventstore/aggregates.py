@@ -27,6 +27,8 @@ SNAPSHOT_VERSION = 5
 SNAPSHOT_TOPICS = {kind: f"{kind.__name__}/{SNAPSHOT_VERSION}" for kind in AGGREGATES}
 _DECODERS = {topic: msgspec.json.Decoder(kind) for kind, topic in SNAPSHOT_TOPICS.items()}
 
+_KINDS = {kind.__name__: kind for kind in AGGREGATES}
+
 _TOPICS = ", ".join(f"'{topic}'" for topic in _DECODERS)
 
 CHUNK = 200
@@ -147,9 +149,12 @@ def _fold_whole(connection: Connection[Any], stream: Stream, found: dict[UUID, A
 
 
 def _begun(stream: Stream, topic: str, state: bytes, found: dict[UUID, Aggregate]) -> Aggregate:
-    """The aggregate of a stream as far as it is known, blank if that is not at all."""
-    kind, stream_id = stream
+    """The aggregate of a stream as far as it is known, blank if that is not at all. It is of the kind that its events are
+    of: a stranger may ask for an order by the id of an account.
+    """
+    asked, stream_id = stream
     if stream_id not in found:
+        kind = _KINDS.get(topic.partition(".")[0], asked)
         found[stream_id] = kind(id=stream_id, account_id=decode_event(topic, state).account_id)
     return found[stream_id]
 

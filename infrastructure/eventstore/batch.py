@@ -211,9 +211,8 @@ class Batch:
         if found is None and stream_id.int not in self._blank:
             self._fetch([(kind, stream_id)])
             found = self._cache.get(stream_id)
-        if found is None:
-            found = kind(id=stream_id, account_id=account_id)
-        return found
+        # What is named by the id of something else is not there, and nothing of that is touched.
+        return found if isinstance(found, kind) else kind(id=stream_id, account_id=account_id)
 
     def _fetch(self, streams: list[Stream]) -> None:
         assert self._connection is not None, "a batch reads through its transaction"  # noqa: S101

@@ -13,6 +13,7 @@ from application.brokerage import fold
 from domain.account import Account
 from domain.aggregate import Aggregate, Event
 from domain.facts import KINDS, TOPICS
+from domain.order import Order
 from infrastructure.eventstore.aggregates import CHUNK, SHORT, encode_snapshot, load_aggregates
 from infrastructure.eventstore.log import APPEND, Appending
 from infrastructure.eventstore.mapper import EventIsUnreadable, encode_event
@@ -100,6 +101,14 @@ def test_a_stream_of_many_chunks_is_read_as_it_was_decided(database: Any, number
         found = load_aggregates(connection, [(Account, ACCOUNT), (Account, uuid4())])
 
     assert found == {ACCOUNT: fold(None, events)}
+
+
+def test_a_stream_is_read_as_what_it_is_whatever_it_is_asked_for_as(database: Any) -> None:
+    events = holds(3)
+    stored(database.app_url, events)
+
+    with connect(database.app_url, application="test") as connection:
+        assert load_aggregates(connection, [(Order, ACCOUNT)]) == {ACCOUNT: fold(None, events)}
 
 
 def test_an_event_that_cannot_be_read_does_not_end_the_transaction_it_is_read_in(database: Any) -> None:

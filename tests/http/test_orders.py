@@ -167,6 +167,19 @@ def test_an_order_is_its_customers_only(running: Running, customer: httpx.Client
     assert customer.get(url).json()["status"] == "accepted"
 
 
+def test_the_id_of_an_account_is_no_order(running: Running) -> None:
+    email, ids = running.register()
+    url = f"/api/v1/orders/{ids['account_id']}"
+    with closing(running.customer("1.00")) as stranger:
+        refused(stranger.delete(url), 404, "order_must_exist")
+    with closing(running.client(running.log_in(email)["access_token"])) as owner:
+        assert owner.post("/api/v1/wallet/deposit", json={"amount": "1.00"}).status_code == 201
+        for answer in (owner.get(url), owner.delete(url), owner.patch(url, json={"quantity": "1"})):
+            refused(answer, 404, "order_must_exist")
+        assert owner.post("/api/v1/wallet/deposit", json={"amount": "1.00"}).status_code == 201
+        assert owner.get("/api/v1/wallet/balance").json()["cash"] == "2.00"
+
+
 def test_orders_are_listed_by_status_and_symbol(customer: httpx.Client) -> None:
     kept = customer.post("/api/v1/orders", json=order()).json()["order_id"]
     gone = customer.post("/api/v1/orders", json=order(symbol="MSFT", limit_price="40")).json()["order_id"]

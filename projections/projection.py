@@ -202,10 +202,6 @@ class Projection:
         """The key of the row this event is about."""
         raise NotImplementedError
 
-    def handles(self, event: Event) -> bool:
-        """Whether this event changes anything here."""
-        return type(event) in self.handlers
-
     def may_handle(self, topic: str) -> bool:
         """Whether an event stored under this name may change anything here; also when nobody knows the name."""
         return not any(topic.partition(":")[0] == name_of(kind) for kind in self.ignores)

@@ -21,7 +21,7 @@ from infrastructure.market.calendars import Calendar, calendar_named
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.settings import Settings
-from infrastructure.wiring import Deciding, deciding
+from infrastructure.wiring.deciding import Deciding, deciding
 from projections.catalogue import BY_NAME
 from projections.corporate_actions import CORPORATE_ACTIONS, ActionRow
 

@@ -116,26 +116,45 @@ def writing(
 
     A pipeline takes no COPY.
     """
-    target = f"read.{projection.name}{suffix}"
     new, changed = (rows.changed(), []) if projection.only_adds else rows.written()
-    text = None
-    if may_copy and len(new) >= COPY_FROM:
-        text = copying.lines(new, _json_columns(projection.row))
-    statements = []
-    if text is not None:
-        copy = copying.statement(target, column_list(projection.table)).decode()
-        statements.append(Statement(copy, rows=text))
-    else:
+    copied = _copying(projection, new, suffix) if may_copy and len(new) >= COPY_FROM else None
+    if copied is None:
         changed = [*new, *changed]
+    statements = [] if copied is None else [copied]
     if changed:
-        statements.append(Statement(_upsert(projection, target), _columns(projection, changed)))
-    removed = list(rows.removed())
-    if removed:
-        table = projection.table
-        wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
-        sql = f"DELETE FROM {target} WHERE ({', '.join(table.key)}) IN (SELECT * FROM unnest({wanted}))"
-        statements.append(Statement(sql, _by_column(table, removed)))
-    return statements
+        upsert = _upsert(projection, f"read.{projection.name}{suffix}")
+        statements.append(Statement(upsert, _columns(projection, changed)))
+    return [*statements, *removing(projection, list(rows.removed()), suffix=suffix)]
+
+
+def adding(projection: Projection, rows: Sequence[Struct], *, suffix: str) -> list[Statement]:
+    """What adds rows that are new for certain, by COPY unless it cannot say what is in them."""
+    if not rows:
+        return []
+    insert = _insert(projection, f"read.{projection.name}{suffix}")
+    return [_copying(projection, rows, suffix) or Statement(insert, _columns(projection, rows))]
+
+
+def removing(projection: Projection, keys: Sequence[Key], *, suffix: str) -> list[Statement]:
+    """What removes the rows under these keys, as far as they are there."""
+    if not keys:
+        return []
+    table = projection.table
+    wanted = ", ".join(f"%b{cast_of(_type_of(table, name))}" for name in table.key)
+    joined = " AND ".join(f"t.{name} = gone.{name}" for name in table.key)
+    sql = (
+        f"DELETE FROM read.{projection.name}{suffix} t"
+        f" USING unnest({wanted}) AS gone({', '.join(table.key)}) WHERE {joined}"
+    )
+    return [Statement(sql, _by_column(table, keys))]
+
+
+def _copying(projection: Projection, rows: Sequence[Struct], suffix: str) -> Statement | None:
+    text = copying.lines(rows, _json_columns(projection.row))
+    if text is None:
+        return None
+    copy = copying.statement(f"read.{projection.name}{suffix}", column_list(projection.table))
+    return Statement(copy.decode(), rows=text)
 
 
 def write(connection: Connection[Any], statement: Statement) -> None:

@@ -21,7 +21,8 @@ from infrastructure.surveillance.casework import CaseDesk
 from infrastructure.surveillance.following import Follower, keep
 from infrastructure.surveillance.replaying import Found, replay
 from infrastructure.surveillance.terms import thresholds_of
-from infrastructure.wiring import deciding, urls_of
+from infrastructure.wiring.deciding import deciding
+from infrastructure.wiring.urls import urls_of
 
 
 def run_surveillance(settings: Settings, stop: threading.Event) -> None:

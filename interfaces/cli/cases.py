@@ -21,7 +21,7 @@ from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.settings import Settings
 from infrastructure.surveillance.casework import STAFF
 from infrastructure.surveillance.running import CaseOffice, case_office
-from infrastructure.wiring import urls_of
+from infrastructure.wiring.urls import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
 from interfaces.cli.users import asked_password

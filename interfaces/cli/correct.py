@@ -15,7 +15,7 @@ from application.requests import Metadata, Request
 from domain.errors import Refusal
 from domain.values import money, price, quantity
 from infrastructure.correcting import Originals, Right
-from infrastructure.wiring import deciding, originals
+from infrastructure.wiring.deciding import deciding, originals
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.roles.running import REFUSED, outcome, with_servers
 

@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from infrastructure.approvals import Approval
 from infrastructure.four_eyes import ErasureDesk, erasure_desk
 from infrastructure.people import User
-from infrastructure.wiring import urls_of
+from infrastructure.wiring.urls import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.users import asked_password
 from interfaces.http.fields import kept_for_ever, printable

@@ -13,7 +13,7 @@ from infrastructure.privacy import rotating
 from infrastructure.privacy.master import MasterKeys
 from infrastructure.privacy.rotating import Wrapping
 from infrastructure.settings import Settings
-from infrastructure.wiring import urls_of
+from infrastructure.wiring.urls import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.roles.running import FAULT, outcome, with_servers
 

@@ -23,7 +23,7 @@ def settle(*, through: str | None = None, general: GeneralFlags = _HERE) -> int:
     through
         The last settlement date to settle, such as 2026-01-31; today by the market's calendar when left out.
     """
-    from infrastructure.wiring import settler
+    from infrastructure.wiring.deciding import settler
     from interfaces.roles.running import outcome, with_servers
 
     def work() -> int:

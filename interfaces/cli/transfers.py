@@ -17,7 +17,8 @@ from infrastructure.funding.due import return_of
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.tables import column_list, row_from
 from infrastructure.settings import Settings
-from infrastructure.wiring import deciding, transfers_due, urls_of
+from infrastructure.wiring.deciding import deciding, transfers_due
+from infrastructure.wiring.urls import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.cli.telling import log_on_stderr
 from interfaces.http.lasting import kept_for_ever

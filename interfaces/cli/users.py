@@ -22,7 +22,7 @@ from infrastructure.people import People, Role, User
 from infrastructure.postgres.connections import async_pool
 from infrastructure.privacy.master import MasterKeys
 from infrastructure.settings import Settings
-from infrastructure.wiring import urls_of
+from infrastructure.wiring.urls import urls_of
 from interfaces.cli.flags import GeneralFlags, settings_from
 from interfaces.operating import shown
 

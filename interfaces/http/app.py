@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.types import ASGIApp
 
-from infrastructure.wiring import ApiParts
+from infrastructure.wiring.api import ApiParts
 from interfaces.http import (
     account,
     admin,

@@ -15,7 +15,7 @@ from application.requests import Metadata, Request
 from domain.errors import Refusal
 from infrastructure.people import Login
 from infrastructure.reading import Read
-from infrastructure.wiring import ApiParts
+from infrastructure.wiring.api import ApiParts
 from interfaces.http.fields import kept_for_ever
 from interfaces.http.refusals import BodyMustBeSmall, LoginMustBeValid, RequestMustBeWellFormed
 from interfaces.http.visit import Visit, visit_of

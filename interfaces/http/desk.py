@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from infrastructure.figures import FIGURES
-from infrastructure.wiring import ApiParts
+from infrastructure.wiring.api import ApiParts
 from interfaces.http.marks import SessionMarks
 
 REMEMBERED = 100_000

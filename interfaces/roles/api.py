@@ -13,7 +13,7 @@ import uvloop
 from application.expected import TellTheOperator
 from infrastructure.memory import keep_what_is_here
 from infrastructure.settings import Settings
-from infrastructure.wiring import api_parts
+from infrastructure.wiring.api import api_parts
 from interfaces.http.app import desk_for, http_app
 
 log = structlog.get_logger()

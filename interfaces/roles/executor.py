@@ -3,7 +3,7 @@
 import threading
 
 from infrastructure.settings import Settings
-from infrastructure.wiring import executor
+from infrastructure.wiring.executor import executor
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ import threading
 
 from infrastructure.market.runner import open_runner
 from infrastructure.settings import Settings
-from infrastructure.wiring import market_turn
+from infrastructure.wiring.market import market_turn
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

@@ -3,7 +3,7 @@
 import threading
 
 from infrastructure.settings import Settings
-from infrastructure.wiring import projector
+from infrastructure.wiring.projector import projector
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

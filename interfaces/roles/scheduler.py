@@ -3,7 +3,7 @@
 import threading
 
 from infrastructure.settings import Settings
-from infrastructure.wiring import run_scheduler
+from infrastructure.wiring.scheduler import run_scheduler
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ import os
 import threading
 
 from infrastructure.settings import Settings
-from infrastructure.wiring import sealer
+from infrastructure.wiring.sealer import sealer
 
 NICENESS = 10  # a seal that is a moment later harms nobody; an order that is does
 

@@ -13,7 +13,7 @@ from infrastructure.eventstore.committer import Committer
 from infrastructure.memory import keep_what_is_here
 from infrastructure.redis.market_clock import WallClock
 from infrastructure.settings import Settings
-from infrastructure.wiring import committer_settings
+from infrastructure.wiring.deciding import committer_settings
 from tests.bench.stories import SYMBOLS, fill_of, limit_order
 
 WINDOW = 2_048

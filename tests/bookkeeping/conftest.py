@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from infrastructure.settings import Settings
-from infrastructure.wiring import RunningProjector, projector
+from infrastructure.wiring.projector import RunningProjector, projector
 from tests.bookkeeping.firm import Firm
 from tests.executing.parts import Customers, InThread, SetClock, start_executor
 

@@ -13,7 +13,7 @@ from domain.order import Order
 from domain.position import Position, position_id
 from domain.terms import OrderType, Side
 from infrastructure.settings import Settings
-from infrastructure.wiring import run_scheduler
+from infrastructure.wiring.scheduler import run_scheduler
 from tests.bookkeeping.firm import Firm
 from tests.executing.parts import (
     InThread,

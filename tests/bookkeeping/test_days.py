@@ -15,7 +15,7 @@ from infrastructure.market.sources import MarketDataCannotBeRead
 from infrastructure.redis import market_day
 from infrastructure.redis.market_day import DayBook, DayTurn, Presence
 from infrastructure.settings import SettingIsWrong, Settings
-from infrastructure.wiring import run_scheduler
+from infrastructure.wiring.scheduler import run_scheduler
 from tests.executing.parts import InThread, wait_for
 from tests.market.samples import lean
 

@@ -33,7 +33,7 @@ from infrastructure.postgres.connections import connect
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.redis.wakeups import Announcer
 from infrastructure.settings import Settings
-from infrastructure.wiring import executor
+from infrastructure.wiring.executor import executor
 
 FRIDAY = datetime(2013, 10, 4, 19, 0, tzinfo=UTC)  # an hour before the close
 MONDAY = datetime(2013, 10, 7, 12, 0, tzinfo=UTC)  # an hour and a half before the open

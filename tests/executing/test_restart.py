@@ -18,7 +18,7 @@ from domain.terms import Side
 from infrastructure.eventstore.log import LOG_LOCK
 from infrastructure.postgres.connections import connect
 from infrastructure.settings import Settings
-from infrastructure.wiring import projector
+from infrastructure.wiring.projector import projector
 from tests.executing.naive import MICRO, Resting, Row, rows_of, scan
 from tests.executing.parts import (
     Customers,
@@ -37,7 +37,7 @@ from tests.executing.wishes import expected, place_at_random, told
 from tests.market.samples import lean
 
 AN_EXECUTOR = (
-    "import threading; from infrastructure.settings import Settings; from infrastructure.wiring import executor;"
+    "import threading; from infrastructure.settings import Settings; from infrastructure.wiring.executor import executor;"
     " executor(Settings.from_environment()).run(threading.Event())"
 )
 

@@ -20,7 +20,7 @@ from infrastructure.market.calendars import calendar_named
 from infrastructure.postgres.connections import connect
 from infrastructure.scheduling import SessionEnds
 from infrastructure.settings import Settings
-from infrastructure.wiring import RunningProjector, projector
+from infrastructure.wiring.projector import RunningProjector, projector
 from tests.executing.parts import Customers, Log, SetClock, require_consistent_books, wait_for
 
 CLOSE = datetime(2013, 10, 7, 20, 0, tzinfo=UTC)

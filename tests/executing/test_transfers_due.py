@@ -21,7 +21,7 @@ from infrastructure.funding.due import TransfersDue
 from infrastructure.funding.simulated_ach import SimulatedAch
 from infrastructure.projecting.runner import Projector
 from infrastructure.settings import Settings
-from infrastructure.wiring import committer_settings
+from infrastructure.wiring.deciding import committer_settings
 from projections.catalogue import PROJECTIONS
 from tests.executing.parts import MONDAY, Log, SetClock
 

@@ -15,7 +15,8 @@ from msgspec import Struct
 from domain.quotes import ClockReading, Quote, Session, Tick
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import Settings
-from infrastructure.wiring import executor, projector
+from infrastructure.wiring.executor import executor
+from infrastructure.wiring.projector import projector
 from interfaces.roles import api
 
 PASSWORD = "correct horse battery"

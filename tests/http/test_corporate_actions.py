@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infrastructure.wiring import run_scheduler
+from infrastructure.wiring.scheduler import run_scheduler
 from tests.http.running import Market, Running, executing, refused, until
 
 Staff = dict[str, httpx.Client]

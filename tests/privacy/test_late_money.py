@@ -14,7 +14,7 @@ from application import corporate as f
 from application.requests import Request
 from domain.account import entitlement_of
 from infrastructure.settings import Settings
-from infrastructure.wiring import deciding
+from infrastructure.wiring.deciding import deciding
 from interfaces.cli import users
 from tests.http.running import PASSWORD, Running, refused, serving
 from tests.privacy.test_four_eyes import Staff, ask, closed, decide

@@ -14,7 +14,7 @@ from infrastructure.privacy.forgetting import follow_erasures
 from infrastructure.privacy.master import MasterKeys
 from infrastructure.projecting.verifying import verify
 from infrastructure.settings import Settings
-from infrastructure.wiring import settler
+from infrastructure.wiring.deciding import settler
 from projections.catalogue import PROJECTIONS
 from tests.conftest import Servers
 from tests.http.running import Market, Running, executing, order, refused, until

@@ -26,7 +26,8 @@ from infrastructure.privacy.master import MasterKeys
 from infrastructure.redis.quotes import QuotePublisher
 from infrastructure.settings import Settings
 from infrastructure.surveillance.running import run_surveillance
-from infrastructure.wiring import run_scheduler, sealer
+from infrastructure.wiring.scheduler import run_scheduler
+from infrastructure.wiring.sealer import sealer
 from tests.conftest import free_port
 from tests.http.running import Running, executing, quote, serving
 

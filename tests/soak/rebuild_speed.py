@@ -12,6 +12,7 @@ from msgspec import Struct
 from infrastructure.postgres.connections import connect
 from infrastructure.projecting.operating import rebuild_all
 from infrastructure.projecting.rebuild.reading import read_between
+from infrastructure.projecting.standing import standings
 from tests.soak.rebuild_log import lengthen
 
 CHUNK = 20_000
@@ -54,6 +55,7 @@ def measure(
         began = time.perf_counter()
         results = rebuild_all(url, names, parallel=processes, fresh=True)
         took = time.perf_counter() - began
+        _require_all(url, end)
         found.append(
             Speed(
                 events=end,
@@ -65,6 +67,12 @@ def measure(
             )
         )
     return found
+
+
+def _require_all(url: str, end: int) -> None:
+    with connect(url, application="rebuild speed") as connection:
+        behind = {name: one.position for name, one in standings(connection).items() if one.position != end}
+    assert not behind, f"of {end} events these have fewer: {behind}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 
 from application import commands as c
 from infrastructure.surveillance.running import follower
-from infrastructure.wiring import deciding
+from infrastructure.wiring.deciding import deciding
 from interfaces.cli import cases as cases_command
 from interfaces.cli import surveillance as surveillance_command
 from tests.http.running import PASSWORD, Running, order, refused, until

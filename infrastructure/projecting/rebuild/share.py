@@ -7,14 +7,16 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import Connection
 
-from infrastructure.projecting.chains import Chain, partition_of
-from infrastructure.projecting.folding import Entry, FoldFailed, entries_of
+from infrastructure.projecting.chains import partition_of
+from infrastructure.projecting.folding import Entry, FoldFailed, Plan, Slice, entries_of, planned
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.generations import Building
 from infrastructure.projecting.rebuild.manner import CHUNK
 from infrastructure.projecting.rebuild.memory import Memory
 from infrastructure.projecting.rebuild.reading import ALL_BYTES, read_between
 from infrastructure.projecting.standing import Lane, said, save
+from infrastructure.projecting.together import Scribe
+from projections.projection import Rows
 
 Goals = Mapping[tuple[str, int], int]
 """How far to fold each lane, by name and partition."""
@@ -29,17 +31,33 @@ class Move(Struct, frozen=True):
     up_to: int
 
 
+class Work(Struct):
+    """What one table gets of a chunk: what is folded into which rows, and where its lanes are afterwards."""
+
+    memory: Memory
+    plan: Plan
+    rows: Rows[Any]
+    moved: list[Lane]
+
+
 class Chunk:
     """A stretch of the log, decoded once, by partition for whoever asks."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
         self._parts: dict[int, list[list[Entry]]] = {1: [list(entries)]}
+        self._slices: dict[tuple[int, int, int, int], Slice] = {}
 
-    def of(self, move: Move) -> list[Entry]:
-        """What is a lane's, from where it stands to where it goes."""
-        entries = self._divided(move.lane.partitions)[move.lane.partition]
-        return [entry for entry in entries if move.lane.position < entry.log_position <= move.up_to]
+    def of(self, move: Move) -> Slice:
+        """What is a lane's, from where it stands to where it goes. Most lanes stand at the same place and share it."""
+        lane = move.lane
+        place = (lane.partitions, lane.partition, lane.position, move.up_to)
+        if place not in self._slices:
+            entries = self._divided(lane.partitions)[lane.partition]
+            self._slices[place] = Slice(
+                entry for entry in entries if lane.position < entry.log_position <= move.up_to
+            )
+        return self._slices[place]
 
     def _divided(self, partitions: int) -> list[list[Entry]]:
         if partitions not in self._parts:
@@ -106,34 +124,27 @@ class Share:
         return [lane for lane in lanes if lane.partition % self._workers == self._worker]
 
     def _fold_all(self, chunk: Chunk, moves: Sequence[Move]) -> None:
-        for building in self.buildings.values():
-            ours = [move for move in moves if move.lane.name == building.name]
-            if ours:
-                g.state_of(self._connection, building, lock="FOR SHARE")
-                save(self._connection, self._fold(building, chunk, ours))
+        """Tables are written in a thread while the next are folded: writing is half of the work, and PostgreSQL's."""
+        works = [
+            self._work(building, chunk, ours)
+            for building in self.buildings.values()
+            if (ours := [move for move in moves if move.lane.name == building.name])
+        ]
+        with Scribe(self._connection) as scribe:
+            for work in works:
+                scribe.write(work.memory.fold(work.plan, work.rows))
+        save(self._connection, [lane for work in works for lane in work.moved])
 
-    def _fold(self, building: Building, chunk: Chunk, moves: Sequence[Move]) -> list[Lane]:
-        moved, wanted = [], []
+    def _work(self, building: Building, chunk: Chunk, moves: Sequence[Move]) -> Work:
+        g.state_of(self._connection, building, lock="FOR SHARE")
+        memory, parked = self._memories[building.name], self._parked[building.name]
+        plan: Plan = []
+        moved = []
         for move in moves:
             entries = chunk.of(move)
-            chain = Chain().extended(entry.digest for entry in entries)
-            moved.append(move.lane.moved(move.up_to, move.lane.chain.joined(chain)))
-            wanted += self._wanted(building, entries)
-        self._memories[building.name].fold(self._connection, wanted)
-        return moved
-
-    def _wanted(self, building: Building, entries: Sequence[Entry]) -> list[Entry]:
-        projection, parked = building.projection, self._parked[building.name]
-        found = []
-        for entry in entries:
-            if parked and entry.log_position >= parked.get(entry.account_id, entry.log_position + 1):
-                continue
-            if entry.fact is None:
-                if projection.may_handle(entry.topic):
-                    raise FoldFailed(projection.name, entry, entry.error or ValueError(entry.topic))
-            elif projection.handles(entry.fact.event):
-                found.append(entry)
-        return found
+            moved.append(move.lane.moved(move.up_to, move.lane.chain.joined(entries.chain)))
+            plan += planned(building.projection, entries, parked)
+        return Work(memory, plan, memory.load(self._connection, plan), moved)
 
     def _last_bytes(self, moves: Sequence[Move]) -> list[int]:
         lanes = {(move.lane.partitions, move.lane.partition) for move in moves}

@@ -73,7 +73,11 @@ def load_aggregates(
     rows, archived = _look(connection, [stream_id for _, stream_id in wanted], together)
     counts, torn = _fold(rows, wanted, found)
     torn |= _behind(archived, found)
-    long = [stream for stream in wanted if counts.get(stream[1], 0) == SHORT and stream[1] not in torn]
+    long = [
+        stream
+        for stream, count in zip(wanted, counts, strict=True)
+        if count == SHORT and stream[1] not in torn
+    ]
     if long:
         torn |= _fold_rest(connection, long, found)
     for stream in wanted:
@@ -96,27 +100,36 @@ def _look(connection: Connection[Any], ids: list[UUID], together: Together | Non
 
 def _fold(
     rows: Iterable[Any], streams: Sequence[Stream], found: dict[UUID, Aggregate]
-) -> tuple[dict[UUID, int], set[UUID]]:
+) -> tuple[list[int], set[UUID]]:
     """How many events each stream has here, and the streams whose events do not follow what is known: they are left
     as they were.
     """
-    number, counts, torn = 0, dict[UUID, int](), set[UUID]()
+    counts, torn = [0] * len(streams), set[UUID]()
+    number, is_begun = 0, False
     aggregate: Any = None
     for its_number, version, topic, state in rows:
-        kind, stream_id = streams[its_number - 1]
-        if topic in _DECODERS:
-            found[stream_id] = _decode(_DECODERS[topic], topic, state)
-            continue
         if its_number != number:
-            number, aggregate, counts[stream_id] = its_number, None, 0
-            if version == _version(found, stream_id) + 1:
-                aggregate = _begun((kind, stream_id), topic, state, found)
-            else:
-                torn.add(stream_id)
-        counts[stream_id] += 1
+            number, is_begun = its_number, False
+            if topic in _DECODERS:
+                found[streams[number - 1][1]] = _decode(_DECODERS[topic], topic, state)
+                continue
+        if not is_begun:
+            is_begun = True
+            aggregate = _following(streams[number - 1], version, topic, state, found)
+            if aggregate is None:
+                torn.add(streams[number - 1][1])
+        counts[number - 1] += 1
         if aggregate is not None:
             aggregate.evolve(decode_slim(topic, state))
     return counts, torn
+
+
+def _following(
+    stream: Stream, version: int, topic: str, state: bytes, found: dict[UUID, Aggregate]
+) -> Aggregate | None:
+    """What an event goes on from; None when something is missing between."""
+    is_next = version == _version(found, stream[1]) + 1
+    return _begun(stream, topic, state, found) if is_next else None
 
 
 def _fold_rest(connection: Connection[Any], streams: list[Stream], found: dict[UUID, Aggregate]) -> set[UUID]:

@@ -27,7 +27,8 @@ from domain.values import NOTHING
 from infrastructure.books.check import check_books
 from infrastructure.projecting.operating import rebuild_all
 from projections.catalogue import PROJECTIONS
-from tests.ledger.test_whole_ledger import MONEY, PRICES, SYMBOLS, WholeLedger
+from tests.ledger.customers import MONEY, PRICES, SYMBOLS
+from tests.ledger.test_whole_ledger import WholeLedger
 from tests.ledger.world import World
 
 OF_CASH = (Account.Deposited, Account.Withdrawn, Account.DividendPaid, Account.InterestPaid)

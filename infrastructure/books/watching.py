@@ -123,7 +123,7 @@ class BooksWatch:
         with connect(self._url, application="daybook books watch") as connection:
             connection.execute(TABLE.encode())
             connection.execute("SET synchronous_commit = off")  # a note that is lost is made again
-            self._checker = None
+            self._checker = self._noted = None
             while not stop.is_set() and self._lease.hold():
                 began = time.monotonic()
                 violation, has_more = self.look(connection)
@@ -188,7 +188,6 @@ class BooksWatch:
         self._say(failure)
         if said is not None and (self._noted is None or self._noted[2] != said):
             log.error("the books are not right", violation=said)
-        self._noted = (position, self._compared, said, failure)
         told = {
             "position": position,
             "compared": self._compared,
@@ -199,6 +198,7 @@ class BooksWatch:
             "failure": failure,
         }
         connection.execute(_NOTE.encode(), told)
+        self._noted = (position, self._compared, said, failure)
 
 
 def seen_by_watch(connection: Connection[Any]) -> Watched | None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from infrastructure.eventstore.log import BEGIN, COMMIT
+from infrastructure.postgres.connections import has_transaction_timeout
 from infrastructure.postgres.together import Statement, Together
 from infrastructure.projecting.folding import Parked, Slice
 from infrastructure.projecting.parking import parked_among, parked_of
@@ -43,13 +44,17 @@ def fold_briefly(
     shares = shares_of(projections, lanes, entries, parked)
     with _undone(connection):
         lanes_now, parked_now, *found = wire.run(_BEGIN, *_questions(lanes), *asking(shares))[1:]
+        if not has_transaction_timeout(connection):
+            connection.execute(
+                "SELECT 1"
+            )  # an older server counts how long we are idle only from a plain statement
         if parked_of(wire.rows(parked_now)) != parked:
             connection.execute("ROLLBACK")
             return None
         now = _stand(shares, locked(wire.rows(lanes_now), lanes))
         statements = apply_all(shares, rows_of_all(wire, shares, found))
-        moved = closed(connection, [share.moved(reached) for share in shares])
-        wire.run(*statements, saving(moved), _COMMIT)
+        moved = [share.moved(reached) for share in shares]
+        wire.run(*statements, saving(closed(connection, moved)), _COMMIT)
     return now, moved
 
 

@@ -23,7 +23,6 @@ from infrastructure.projecting.dividing import divide
 from infrastructure.projecting.folding import (
     NOBODY,
     Entry,
-    FoldFailed,
     Parked,
     Slice,
     begin,
@@ -198,8 +197,10 @@ class Worker:
             folded = fold_briefly(
                 self._open, self._wire, self._projections, lanes, entries, reached=reached, parked=parked
             )
-        except FoldFailed:
-            return False  # unless its account was parked meanwhile, it fails again
+        except Exception as error:
+            if is_outage(error) or isinstance(error, LanesMoved):
+                raise
+            return False  # the long way locks before it reads, and tells what it was
         if folded is not None:
             self._note(*folded, parked)
         return folded is not None

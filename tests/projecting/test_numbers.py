@@ -77,11 +77,13 @@ def test_workers_that_divide_at_the_expense_of_each_other_skip_and_double_nothin
     lengthen(url, 1000)
 
     with fighting(url, 2, stop), fighting(url, 3, stop):
-        for end in range(1500, 6000, 250):
+        for end in range(1500, 40_000, 250):
             lengthen(url, end)
             with suppress(Exception):
                 seen.add(divided(url))
             stop.wait(0.1)
+            if end >= 6000 and seen >= {2, 3}:  # on a busy machine one side may come late
+                break
 
     assert seen >= {2, 3}
     assert wrong(url) == []

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from infrastructure.figures import FIGURES
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.lease import Lease
-from infrastructure.projecting import retries, runner, sharing, worker
+from infrastructure.projecting import retries, runner, sharing, standing, worker
 from infrastructure.projecting.operating import rebuild_all, statuses
 from infrastructure.projecting.runner import Projector
 from infrastructure.projecting.standing import LanesMoved, hold, live_lanes, lock, standings
@@ -88,6 +89,20 @@ def test_a_projector_that_stands_still_in_the_middle_of_a_fold_loses_its_locks(
 
     assert moved == [["tripwire"]]
     assert counted(desk.url) == count(desk.facts())
+
+
+@pytest.mark.parametrize("large", [1, 1_000])
+def test_every_event_is_counted_also_where_a_proof_is_closed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(standing, "STRETCH", 10)
+    monkeypatch.setattr(worker, "LARGE", large)
+    work(desk)
+    before = FIGURES.count("projector_events", "audit")
+
+    project(desk.url, batch=4)
+
+    assert FIGURES.count("projector_events", "audit") - before == 41
 
 
 def test_a_projection_that_fails_is_set_aside_and_catches_up_once_it_is_mended(desk: Desk) -> None:

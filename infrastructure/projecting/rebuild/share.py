@@ -159,7 +159,8 @@ class Share:
             raise failure
         self._connection.execute(
             "INSERT INTO projection_parked (name, generation, account_id, position, topic, error)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name, generation, account_id) DO UPDATE"
+            " SET position = EXCLUDED.position, topic = EXCLUDED.topic, error = EXCLUDED.error",
             (
                 building.name,
                 building.generation,

@@ -33,7 +33,7 @@ CHUNK = 5_000
 NOT_AN_EVENTS_FAULT = {"0A", "28", "42", "XX"}
 """SQLSTATE classes that say that the table, the rights or PostgreSQL are wrong: then no account is to blame."""
 
-_PARK = (
+PARK = (
     "INSERT INTO projection_parked (name, generation, account_id, position, topic, error)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name, generation, account_id) DO UPDATE"
     " SET position = EXCLUDED.position, topic = EXCLUDED.topic, error = EXCLUDED.error,"
@@ -105,7 +105,7 @@ def parked_of(rows: Iterable[Any]) -> dict[str, Parked]:
 def park(connection: Connection[Any], lane: Lane, poison: Entry, cause: BaseException) -> None:
     """Put an account aside from this event on. The lane must be locked."""
     at = (lane.name, lane.generation, poison.account_id, poison.log_position)
-    connection.execute(_PARK, (*at, poison.topic.replace("\x00", "\\0"), said(cause)))
+    connection.execute(PARK, (*at, poison.topic.replace("\x00", "\\0"), said(cause)))
     log.error(
         "an account is parked",
         projection=lane.name,

@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from infrastructure.projecting.chains import partition_of
 from infrastructure.projecting.folding import Entry, FoldFailed, Plan, Slice, entries_of, planned
+from infrastructure.projecting.parking import PARK
 from infrastructure.projecting.rebuild import generations as g
 from infrastructure.projecting.rebuild.generations import Building
 from infrastructure.projecting.rebuild.manner import CHUNK
@@ -158,9 +159,7 @@ class Share:
         if entry.account_id not in _parked_live(self._connection, building.name):
             raise failure
         self._connection.execute(
-            "INSERT INTO projection_parked (name, generation, account_id, position, topic, error)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name, generation, account_id) DO UPDATE"
-            " SET position = EXCLUDED.position, topic = EXCLUDED.topic, error = EXCLUDED.error",
+            PARK,
             (
                 building.name,
                 building.generation,
